@@ -1,0 +1,114 @@
+"""Documents of the control plane in one SQLite file: (kind, key) -> JSON object.
+
+One file holds the catalog, jobs, runs, crawlers, workgroups, executions and the provisioned stack, so that all of it
+survives a restart and a kill -9: each write is a transaction of SQLite's write-ahead log.
+"""
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+Document = dict[str, Any]
+
+BUSY_SECONDS = 30.0
+_LAST = "\U0010ffff"  # sorts after every character that a key holds
+
+_Rows = list[tuple[Any, ...]]
+_Listed = list[tuple[str, Document]]  # inside the class `list` is the method
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS documents (
+    kind TEXT NOT NULL,
+    key  TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (kind, key)
+) WITHOUT ROWID
+"""
+
+
+class Store:
+    """Keep JSON documents by kind and key; shared by the threads of a process, and by several processes.
+
+    Documents come back as fresh copies: changing one changes nothing until it is `put` again. What another process
+    wrote is seen at the next call. Keys sort by code point, and `list` returns them in that order.
+    """
+
+    def __init__(self, path: Path) -> None:
+        # Before SQLite creates it, since the -wal and -shm files take over the main file's permissions.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        self.path = path
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        # A crash of the machine may lose the last commits, a killed process loses none; the file stays whole in both.
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute(_SCHEMA)
+
+    def get(self, kind: str, key: str) -> Document | None:
+        """Return the document, or None where there is none."""
+        rows = self._read("SELECT body FROM documents WHERE kind = ? AND key = ?", (kind, key))
+        return json.loads(rows[0][0]) if rows else None
+
+    def list(self, kind: str, prefix: str = "") -> _Listed:
+        """Return (key, document) of every document of `kind` whose key starts with `prefix`, sorted by key."""
+        rows = self._read(
+            "SELECT key, body FROM documents WHERE kind = ? AND key >= ? AND key < ? ORDER BY key",
+            (kind, prefix, prefix + _LAST),
+        )
+        return [(key, json.loads(body)) for key, body in rows]
+
+    def put(self, kind: str, key: str, document: Document) -> None:
+        """Write the document, replacing what was there. Raises TypeError for what JSON cannot say."""
+        body = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        with self.transaction():
+            self._connection.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", (kind, key, body))
+
+    def delete(self, kind: str, key: str) -> bool:
+        """Remove the document; say whether there was one."""
+        with self.transaction():
+            cursor = self._connection.execute("DELETE FROM documents WHERE kind = ? AND key = ?", (kind, key))
+            return cursor.rowcount > 0
+
+    def delete_prefix(self, kind: str, prefix: str) -> int:
+        """Remove every document of `kind` whose key starts with `prefix`; return how many there were."""
+        with self.transaction():
+            cursor = self._connection.execute(
+                "DELETE FROM documents WHERE kind = ? AND key >= ? AND key < ?", (kind, prefix, prefix + _LAST)
+            )
+            return cursor.rowcount
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make the reads and writes inside atomic; an exception undoes them all. A nested one joins the outer one.
+
+        Other threads and processes wait meanwhile: keep slow work out of it.
+        """
+        with self._lock:
+            if self._depth == 0:
+                self._connection.execute("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield
+            except BaseException:
+                self._depth -= 1
+                if self._depth == 0:
+                    self._connection.execute("ROLLBACK")
+                raise
+            self._depth -= 1
+            if self._depth == 0:
+                self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file; SQLite then folds the write-ahead log into it."""
+        with self._lock:
+            self._connection.close()
+
+    def _read(self, sql: str, values: tuple[object, ...]) -> _Rows:
+        with self._lock:
+            return self._connection.execute(sql, values).fetchall()
