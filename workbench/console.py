@@ -1,0 +1,71 @@
+"""What the command prints: rich on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Output:
+    """Print lines, tables and running steps to `stream` (default: standard output).
+
+    Without a terminal every line is plain text of its own, so that logs and pipes stay readable.
+    """
+
+    def __init__(self, stream: Any = None) -> None:
+        self.stream = stream or sys.stdout
+        self.terminal = bool(getattr(self.stream, "isatty", lambda: False)())
+
+    def console(self) -> Console:
+        """Return a rich console; imported late, since most commands print one line."""
+        from rich.console import Console
+
+        return Console(file=self.stream, highlight=False, width=None if self.terminal else 100)
+
+    def line(self, text: str) -> None:
+        """Print one line."""
+        print(text, file=self.stream, flush=True)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Print a table; numbers are right-aligned and grouped by thousands."""
+        from rich import box
+        from rich.table import Table
+
+        drawn = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+        for number, name in enumerate(columns):
+            numeric = any(isinstance(row[number], int | float) for row in rows)
+            drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        for row in rows:
+            drawn.add_row(*[format_cell(value) for value in row])
+        self.console().print(drawn)
+
+    @contextmanager
+    def step(self, label: str) -> Iterator[None]:
+        """Show that `label` is under way; say how long it took when it is done."""
+        started = time.monotonic()
+        if self.terminal:
+            with self.console().status(f"{label} …"):
+                yield
+        else:
+            self.line(f"{label} …")
+            yield
+        self.line(f"{label}: {time.monotonic() - started:.1f} s")
+
+
+def format_cell(value: object) -> str:
+    """Return `value` as a table shows it: grouped integers, at most four decimals, `-` for nothing."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4f}".rstrip("0").rstrip(".")
+    return str(value)
