@@ -15,3 +15,4 @@ fi
         --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 } > requirements.lock.new
 mv requirements.lock.new requirements.lock
+"${PYTHON:-python3}" tools/conda_environment.py
