@@ -1,0 +1,45 @@
+"""Run the benchmarks: `make bench`, or `make bench ONLY=name`; a table here, the objects in benchmarks/out/latest.json."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+from workbench.console import Output
+
+# name -> module; each module has measure() -> list of objects with name, ratio, ours, theirs, unit, runs, peak_rss_mb, size
+BENCHMARKS = {
+    "run_vs_script": "benchmarks.run_vs_script",
+    "load1_vs_psql": "benchmarks.load_vs_psql",
+    "load_vs_source_cpu": "benchmarks.load_vs_source",
+    "job_cpu_vs_duckdb": "benchmarks.job_vs_duckdb",
+    "s3": "benchmarks.s3",
+}
+OUT = Path(__file__).resolve().parent / "out" / "latest.json"
+
+
+def main(names: list[str]) -> int:
+    """Run the named benchmarks, or all, and write and print what they measured."""
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"benchmark {unknown[0]} is unknown; known: {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    output = Output()
+    measured = []
+    for name in names or list(BENCHMARKS):
+        with output.step(name):
+            measured += importlib.import_module(BENCHMARKS[name]).measure()
+        OUT.parent.mkdir(exist_ok=True)
+        OUT.write_text(json.dumps(measured, indent=2) + "\n")
+    rows = [
+        [m["name"], m["ratio"], m["ours"], m["theirs"], m["unit"], m["runs"], m["peak_rss_mb"], m["size"]]
+        for m in measured
+    ]
+    output.table("ours over theirs", ["benchmark", "ratio", "ours", "theirs", "unit", "runs", "peak MB", "size"], rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

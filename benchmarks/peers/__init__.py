@@ -1,0 +1,1 @@
+"""The peers: other ways to do the same work, held to the same result."""
