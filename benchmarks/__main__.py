@@ -1,4 +1,4 @@
-"""Run the benchmarks: `make bench`, or `make bench ONLY=name`; a table here, the objects in benchmarks/out/latest.json."""
+"""Run the benchmarks (`make bench`, `make bench ONLY=name`): a table here, objects in benchmarks/out/latest.json."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from workbench.console import Output
 
-# name -> module; each module has measure() -> list of objects with name, ratio, ours, theirs, unit, runs, peak_rss_mb, size
+# Each module has measure(): a list of objects as Comparison.as_dict() makes them.
 BENCHMARKS = {
     "run_vs_script": "benchmarks.run_vs_script",
     "load1_vs_psql": "benchmarks.load_vs_psql",

@@ -1,6 +1,8 @@
 """What every test shares: a scrubbed environment and folders of its own."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,3 +24,15 @@ def home(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "home"
     folder.mkdir(mode=0o711)
     yield folder
+
+
+@pytest.fixture(scope="session")
+def stack(scrubbed_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One embedded stack for all tests that only use it; its state folder is the value, also in WORKBENCH_HOME."""
+    home = tmp_path_factory.mktemp("stack") / "home"
+    os.environ["WORKBENCH_HOME"] = str(home)
+    os.environ["WORKBENCH_RUNS"] = str(home.parent / "runs")
+    subprocess.run([sys.executable, "-m", "workbench", "up"], check=True, timeout=180, stdin=subprocess.DEVNULL)
+    yield home
+    subprocess.run([sys.executable, "-m", "workbench", "down"], check=True, timeout=60, stdin=subprocess.DEVNULL)
+    del os.environ["WORKBENCH_HOME"], os.environ["WORKBENCH_RUNS"]
