@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from local_aws.errors import StackError
+
 Document = dict[str, Any]
 
 BUSY_SECONDS = 30.0
@@ -20,6 +22,12 @@ _LAST = "\U0010ffff"  # sorts after every character that a key holds
 
 _Rows = list[tuple[Any, ...]]
 _Listed = list[tuple[str, Document]]  # inside the class `list` is the method
+
+# How a transaction begins, ends, and is undone: the outermost one, and one within another.
+_BRACKETS = (
+    ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",)),
+    ("SAVEPOINT inner", "RELEASE inner", ("ROLLBACK TO inner", "RELEASE inner")),
+)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -45,10 +53,16 @@ class Store:
         self._lock = threading.RLock()
         self._depth = 0
         self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        # A crash of the machine may lose the last commits, a killed process loses none; the file stays whole in both.
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.execute(_SCHEMA)
+        try:
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            # A crash of the machine may lose the last commits, a killed process none; the file stays whole in both.
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            self._connection.close()
+            raise StackError(
+                f"{path} cannot be used ({error}): free it or the disk, or run `workbench reset`."
+            ) from error
 
     def get(self, kind: str, key: str) -> Document | None:
         """Return the document, or None where there is none."""
@@ -85,24 +99,25 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make the reads and writes inside atomic; an exception undoes them all. A nested one joins the outer one.
+        """Make the reads and writes inside atomic; an exception undoes them all. Transactions nest.
 
         Other threads and processes wait meanwhile: keep slow work out of it.
         """
         with self._lock:
-            if self._depth == 0:
-                self._connection.execute("BEGIN IMMEDIATE")
+            begin, commit, undo = _BRACKETS[self._depth > 0]
+            self._connection.execute(begin)
             self._depth += 1
             try:
                 yield
+                self._connection.execute(commit)
             except BaseException:
-                self._depth -= 1
-                if self._depth == 0:
-                    self._connection.execute("ROLLBACK")
+                # Where the disk is full, SQLite may have rolled back by itself.
+                if self._connection.in_transaction:
+                    for statement in undo:
+                        self._connection.execute(statement)
                 raise
-            self._depth -= 1
-            if self._depth == 0:
-                self._connection.execute("COMMIT")
+            finally:
+                self._depth -= 1
 
     def close(self) -> None:
         """Close the file; SQLite then folds the write-ahead log into it."""
