@@ -1,0 +1,204 @@
+"""Look at raw files as they are: rows, columns, missing cells, repeated rows and what the cells look like.
+
+Every cell is read as text, so a profile never fails on a wrong type: it counts. What a row must look like is the
+contract's business, in step 02. DuckDB does the counting; the header alone is read here, because the files of one
+dataset may spell and order their columns differently.
+"""
+
+import csv
+import gzip
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+TABLE_ROWS = 10
+_BLANK = ("", "na", "n/a", "nan", "null", "none", "-", "--", "?")
+_MAX_LINE = 16 * 1024 * 1024
+_LOOKS = ("integer", "number", "date")
+_ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """One column of one file: its name as the file spells it, and counts of cells."""
+
+    spelling: str
+    missing: int
+    looks: tuple[int, int, int]  # cells that can be read as integer, number, date
+
+    @property
+    def name(self) -> str:
+        """The name in lower case with underscores, by which columns of several files are compared."""
+        return re.sub(r"[^0-9a-z]+", "_", self.spelling.lower()).strip("_")
+
+
+@dataclass(frozen=True)
+class FileProfile:
+    """One raw file. `problem` says why it has no counts; `misfits` are records with other cells than the header."""
+
+    name: str
+    bytes: int
+    rows: int = 0
+    columns: tuple[ColumnProfile, ...] = ()
+    repeated: int = 0
+    misfits: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """All raw files of a delivery."""
+
+    dataset: str
+    files: tuple[FileProfile, ...]
+    seconds: float
+
+    @property
+    def rows(self) -> int:
+        """Records in all files, header lines not counted."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files as they are stored."""
+        return sum(file.bytes for file in self.files)
+
+    @property
+    def file_table(self) -> pd.DataFrame:
+        """One row a file, at most ten rows: the last one sums up the others."""
+        rows = [
+            [file.name, file.bytes, file.rows, len(file.columns), _missing(file), file.repeated, file.misfits]
+            for file in self.files
+        ]
+        table = pd.DataFrame(
+            rows, columns=["file", "bytes", "rows", "columns", "missing cells", "repeated rows", "misfit rows"]
+        )
+        if len(table) <= TABLE_ROWS:
+            return table
+        rest = table.iloc[TABLE_ROWS - 1 :]
+        summed = rest.drop(columns=["file", "columns"]).sum()
+        last = {"file": f"and {len(rest)} more files", "columns": rest["columns"].max(), **summed.to_dict()}
+        return pd.concat([table.iloc[: TABLE_ROWS - 1], pd.DataFrame([last])], ignore_index=True)[table.columns]
+
+    @property
+    def column_table(self) -> pd.DataFrame:
+        """One row a column over all files, those with the most missing cells first, at most ten."""
+        merged: dict[str, list[tuple[ColumnProfile, int]]] = {}
+        for file in self.files:
+            for column in file.columns:
+                merged.setdefault(column.name, []).append((column, file.rows - file.misfits))
+        rows = [_sum_column(name, found) for name, found in merged.items()]
+        rows.sort(key=lambda row: (-int(row[4]), row[0]))
+        return pd.DataFrame(rows, columns=["column", "spellings", "files", "cells", "missing", "looks like"])[
+            :TABLE_ROWS
+        ]
+
+    @property
+    def problems(self) -> tuple[FileProfile, ...]:
+        """The files that could not be profiled, each with its `problem`."""
+        return tuple(file for file in self.files if file.problem)
+
+
+def _missing(file: FileProfile) -> int:
+    return sum(column.missing for column in file.columns)
+
+
+def _sum_column(name: str, found: list[tuple[ColumnProfile, int]]) -> tuple[str, int, int, int, int, str]:
+    """Return a row of the column table from the column's appearances, each with its file's row count."""
+    cells = sum(rows for _, rows in found)
+    missing = sum(column.missing for column, _ in found)
+    filled = cells - missing
+    looks = "nothing" if not filled else "text"
+    # Integers are numbers too, so the narrowest kind that fits nearly all cells is the one to name.
+    for position, kind in enumerate(_LOOKS):
+        share = sum(column.looks[position] for column, _ in found) / filled if filled else 0
+        if share >= 0.9:
+            looks = kind if share == 1 else f"{kind} ({share:.1%})"
+            break
+    return name, len({column.spelling for column, _ in found}), len(found), cells, missing, looks
+
+
+def profile_file(path: Path, name: str) -> FileProfile:
+    """Count what is in one raw file; a file that cannot be read is described, not refused.
+
+    Args:
+        path: CSV, JSON lines or Parquet, the first two also with gzip.
+        name: how the file is called in tables.
+    """
+    size = path.stat().st_size
+    if not size:
+        return FileProfile(name, 0, problem="empty")
+    with duckdb.connect() as connection:
+        connection.execute("SET preserve_insertion_order = false")
+        try:
+            columns = _open_view(connection, path)
+            return _count(connection, name, size, columns)
+        except (duckdb.Error, OSError, EOFError, UnicodeError, csv.Error, StopIteration) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else "no header line"
+            return FileProfile(name, size, problem=reason[:160])
+
+
+def _open_view(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
+    """Make the file the relation `raw` with text columns c0, c1, …; return how the file spells them."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if ".parquet" in suffixes or ".json" in suffixes or ".jsonl" in suffixes or ".ndjson" in suffixes:
+        source = connection.read_parquet(str(path)) if ".parquet" in suffixes else connection.read_json(str(path))
+        chosen = ", ".join(f'"{_quote(name)}"::VARCHAR AS c{at}' for at, name in enumerate(source.columns))
+        source.select(chosen).create("raw")
+        return list(source.columns)
+    encoding, header, delimiter = _read_header(path)
+    connection.execute(
+        "CREATE TABLE raw AS SELECT * FROM read_csv(?, auto_detect=false, header=true, delim=?, quote='\"', "
+        "escape='\"', columns=?, null_padding=true, ignore_errors=true, store_rejects=true, parallel=false, "
+        f"encoding=?, max_line_size={_MAX_LINE})",
+        [str(path), delimiter, {f"c{at}": "VARCHAR" for at in range(len(header))}, encoding],
+    )
+    return header
+
+
+def _read_header(path: Path) -> tuple[str, list[str], str]:
+    """Return encoding, header cells and delimiter of a CSV file.
+
+    Raises:
+        StopIteration: there is no header line.
+        UnicodeError: the header is not text.
+    """
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    with opener(path, "rb") as file:
+        start = file.read(64 * 1024)
+    encoding = _ENCODINGS.get(start[:2], "utf-8")
+    text = start.decode(encoding if encoding != "utf-8" else "utf-8-sig", errors="ignore")
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t|", key=first.count)
+    header = next(csv.reader(text.splitlines(keepends=True), delimiter=delimiter))
+    if "\x00" in first:
+        raise UnicodeError("the header line is not text")
+    return encoding, header, delimiter
+
+
+def _count(connection: duckdb.DuckDBPyConnection, name: str, size: int, spellings: list[str]) -> FileProfile:
+    blank = ", ".join(f"'{text}'" for text in _BLANK)
+    counts = ["count(*)", "count(*) - (SELECT count(*) FROM (SELECT DISTINCT * FROM raw))"]
+    for at in range(len(spellings)):
+        filled = f"lower(trim(c{at})) NOT IN ({blank})"
+        counts.append(f"count(*) - count(*) FILTER (WHERE {filled})")
+        for kind in ("BIGINT", "DOUBLE", "DATE"):
+            counts.append(f"count(TRY_CAST(trim(c{at}) AS {kind})) FILTER (WHERE {filled})")
+    row = connection.execute(f"SELECT {', '.join(counts)} FROM raw").fetchone()
+    assert row is not None  # an aggregate without GROUP BY has one row
+    misfits = 0
+    if connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchone():
+        rejected = connection.execute("SELECT count(DISTINCT line) FROM reject_errors").fetchone()
+        misfits = rejected[0] if rejected else 0
+    columns = tuple(
+        ColumnProfile(spelling, row[2 + 4 * at], (row[3 + 4 * at], row[4 + 4 * at], row[5 + 4 * at]))
+        for at, spelling in enumerate(spellings)
+    )
+    return FileProfile(name, size, row[0] + misfits, columns, row[1], misfits)
+
+
+def _quote(name: str) -> str:
+    return name.replace('"', '""')

@@ -1,0 +1,253 @@
+"""Step 02: run the Glue job that cleans a dataset's raw objects, and read what it reports.
+
+The job's script and compiled contract are what the stack provisioned; they are renewed here only where this checkout
+holds others. What the job did is read from the report that it wrote, never guessed from its log.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from helpers.config import ROOT, StepConfig
+from helpers.contract import compile_contract, load_contract
+from helpers.errors import QualityGateError, StepError
+from helpers.objects import differs, list_objects, put_hashed, read_json
+from helpers.progress import ProgressLine
+from helpers.record import step_entry
+from helpers.session import Session, open_session
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_glue.type_defs import JobRunTypeDef
+
+_TABLE_ROWS = 10
+_ACTIVE = ("STARTING", "RUNNING", "STOPPING", "WAITING")
+_START_TRIES = 4
+
+
+@dataclass(frozen=True)
+class CodeState:
+    """One piece of code that the job reads from S3; `renewed` tells whether it had to be replaced."""
+
+    name: str
+    key: str
+    renewed: bool
+
+
+@dataclass(frozen=True)
+class TransformResult:
+    """What the job reports of the whole dataset (`report`, see docs/job-report.md), and of this run.
+
+    Attributes:
+        job_run_id: the Glue job run that wrote the report.
+        token: names the run's report and its quarantine.
+        report_uri: where the report is.
+    """
+
+    dataset: str
+    job_run_id: str
+    token: str
+    report_uri: str
+    report: dict[str, Any]
+    seconds: float
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Rows by what became of them: readable, curated, duplicates_removed, superseded, quarantined."""
+        return {name: int(count) for name, count in self.report["rows"].items()}
+
+    @property
+    def accounted(self) -> int:
+        """The rows whose whereabouts are known; equal to the readable ones, or something was lost."""
+        return sum(count for name, count in self.rows.items() if name != "readable")
+
+    @property
+    def totals(self) -> pd.DataFrame:
+        """One line for each thing that can become of a readable row."""
+        names = {
+            "readable": "readable in raw",
+            "curated": "kept as curated",
+            "duplicates_removed": "removed as duplicates",
+            "superseded": "superseded by a later version",
+            "quarantined": "quarantined",
+        }
+        rows = [[names.get(name, name), count] for name, count in self.rows.items()]
+        return pd.DataFrame(rows, columns=["rows", "number"])
+
+    @property
+    def reasons(self) -> pd.DataFrame:
+        """Quarantined rows by reason, the most frequent first, at most ten; a row may have several reasons."""
+        counts = sorted(self.report["quarantined_by_reason"].items(), key=lambda item: (-item[1], item[0]))
+        return pd.DataFrame(counts, columns=["reason", "rows"])[:_TABLE_ROWS]
+
+    @property
+    def unreadable(self) -> pd.DataFrame:
+        """Files that could not be read at all, by name, with the reason."""
+        found = sorted((entry["key"].rpartition("/")[2], entry["reason"]) for entry in self.report["unreadable_files"])
+        return pd.DataFrame(found, columns=["file", "reason"])[:_TABLE_ROWS]
+
+    @property
+    def partitions(self) -> pd.DataFrame:
+        """Rows of the curated table by partition, at most ten: the last line sums up the others."""
+        found = sorted((entry["key"].rstrip("/").rpartition("/")[2], entry["rows"]) for entry in self._partitions())
+        if len(found) > _TABLE_ROWS:
+            rest = found[_TABLE_ROWS - 1 :]
+            found = [*found[: _TABLE_ROWS - 1], (f"and {len(rest)} more partitions", sum(rows for _, rows in rest))]
+        return pd.DataFrame(found, columns=["partition", "rows"])
+
+    def _partitions(self) -> list[dict[str, Any]]:
+        """Return the report's partitions; an object's key is cut to its partition's prefix."""
+        rows: dict[str, int] = {}
+        for entry in self.report["partitions"]:
+            key = entry["key"]
+            prefix = key.rpartition("/")[0] if key.endswith(".parquet") else key.rstrip("/")
+            rows[prefix] = rows.get(prefix, 0) + int(entry["rows"])
+        return [{"key": key, "rows": count} for key, count in rows.items()]
+
+    def figures(self) -> dict[str, Any]:
+        """Return what the run's record keeps."""
+        bucket = self.report_uri.removeprefix("s3://").partition("/")[0]
+        return {
+            "rows_in": self.rows["readable"],
+            "rows_out": self.rows["curated"],
+            "rows_quarantined": self.rows["quarantined"],
+            "inputs": [
+                {"uri": entry["key"], "etag": entry["etag"], "bytes": entry["bytes"]}
+                for entry in self.report["objects"]
+            ],
+            "outputs": [self.report_uri, f"s3://{bucket}/data/{self.dataset}/"],
+            "cost": {"glue_seconds": self.report["seconds"]},
+            "job_run_id": self.job_run_id,
+            "quarantined_by_reason": self.report["quarantined_by_reason"],
+        }
+
+
+@step_entry
+def renew_code(cfg: StepConfig) -> pd.DataFrame:
+    """Put the job's script and the dataset's contract where the job reads them, where they differ; return the list.
+
+    A run in progress is waited for: it must not find another contract halfway.
+    """
+    session = open_session(cfg.profile)
+    s3, bucket = session.client("s3"), session.outputs.curated_bucket
+    contract = json.dumps(compile_contract(load_contract(cfg.dataset)), sort_keys=True, indent=1).encode()
+    wanted = {
+        "_code/job.py": (ROOT / "glue" / "job.py").read_bytes(),
+        "_code/transform.py": (ROOT / "glue" / "transform.py").read_bytes(),
+        f"_contracts/{cfg.dataset}.json": contract,
+    }
+    stale = {key: body for key, body in wanted.items() if differs(s3, bucket, key, body)}
+    if stale:
+        _wait_until_idle(session)
+        for key, body in stale.items():
+            put_hashed(s3, bucket, key, body)
+    purposes = ["reads and writes, decides nothing", "the cleaning: DataFrame to DataFrame", "what a clean row is"]
+    rows = [[key.rpartition("/")[2], purpose] for key, purpose in zip(wanted, purposes, strict=True)]
+    return pd.DataFrame(rows, columns=["the job reads", "which is"])
+
+
+@step_entry
+def run_job(cfg: StepConfig) -> TransformResult:
+    """Run the Glue job over all raw objects of the dataset and return its report.
+
+    Raises:
+        StepError: nothing was ingested, or the job failed; the message names its log.
+        QualityGateError: a gate refused the data; nothing was published.
+    """
+    started = time.monotonic()
+    session = open_session(cfg.profile)
+    raw = session.outputs.raw_bucket
+    if not list_objects(session.client("s3"), raw, f"{cfg.dataset}/"):
+        raise StepError(f"s3://{raw}/{cfg.dataset}/ holds nothing: run 01_ingest for {cfg.dataset} first")
+    with ProgressLine(f"job {session.outputs.job}") as progress:
+        token, run_id = _start(session, cfg, progress)
+        run = _follow(session, run_id, progress)
+    if run["JobRunState"] != "SUCCEEDED":
+        raise _name_job_failure(session, run)
+    key = f"_reports/{cfg.dataset}/{token}.json"
+    report = read_json(session.client("s3"), session.outputs.curated_bucket, key)
+    uri = f"s3://{session.outputs.curated_bucket}/{key}"
+    if report is None:
+        raise StepError(f"job run {run_id} succeeded without {uri}: see {session.job_log(run_id)}")
+    return TransformResult(cfg.dataset, run_id, token, uri, report, time.monotonic() - started)
+
+
+def _start(session: Session, cfg: StepConfig, progress: ProgressLine) -> tuple[str, str]:
+    """Start one run and return its token and id; a run that this run id has under way is taken over.
+
+    A lost answer to StartJobRun would make the SDK start a second run, so the client does not retry: the run is
+    looked up by its token instead, and started again only where there is none.
+    """
+    glue: GlueClient = session.boto3_session.client("glue", config=Config(retries={"total_max_attempts": 1}))
+    ours = {run["Arguments"].get("--RUN_TOKEN", ""): run for run in reversed(_list_runs(session)) if "Arguments" in run}
+    family = {token: run for token, run in ours.items() if token == cfg.run_id or token.startswith(f"{cfg.run_id}.")}
+    for token, run in family.items():
+        if run["JobRunState"] in _ACTIVE:
+            return token, run["Id"]
+    token = f"{cfg.run_id}.{len(family) + 1}" if family else cfg.run_id
+    arguments = {"--DATASET": cfg.dataset, "--RUN_TOKEN": token}
+    tries = 0
+    while True:
+        try:
+            return token, glue.start_job_run(JobName=session.outputs.job, Arguments=arguments)["JobRunId"]
+        except ClientError as error:
+            busy = error.response["Error"]["Code"] == "ConcurrentRunsExceededException"
+            if not busy and error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+                raise
+            tries += not busy
+            if tries >= _START_TRIES:
+                raise
+        except BotoCoreError:
+            tries += 1
+            if tries >= _START_TRIES:
+                raise
+        for run in _list_runs(session):
+            if run.get("Arguments", {}).get("--RUN_TOKEN") == token:
+                return token, run["Id"]
+        _wait_until_idle(session, progress)
+
+
+def _list_runs(session: Session) -> list["JobRunTypeDef"]:
+    """Return the job's runs, the newest first."""
+    glue: GlueClient = session.client("glue")
+    pages = glue.get_paginator("get_job_runs").paginate(JobName=session.outputs.job)
+    return [run for page in pages for run in page["JobRuns"]]
+
+
+def _wait_until_idle(session: Session, progress: ProgressLine | None = None) -> None:
+    """Wait for the runs in progress, whoever started them."""
+    while active := [run for run in _list_runs(session) if run["JobRunState"] in _ACTIVE]:
+        if progress:
+            progress.say(f"waiting for run {active[0]['Id']} of another")
+        time.sleep(session.poll_seconds * 4)
+
+
+def _follow(session: Session, run_id: str, progress: ProgressLine) -> "JobRunTypeDef":
+    """Wait for the end of a run and return it; stop it where the wait is interrupted."""
+    glue: GlueClient = session.client("glue")
+    name = session.outputs.job
+    try:
+        while True:
+            run = glue.get_job_run(JobName=name, RunId=run_id)["JobRun"]
+            progress.say(run["JobRunState"])
+            if run["JobRunState"] not in _ACTIVE:
+                return run
+            time.sleep(session.poll_seconds * 2)
+    except KeyboardInterrupt:
+        glue.batch_stop_job_run(JobName=name, JobRunIds=[run_id])
+        raise
+
+
+def _name_job_failure(session: Session, run: "JobRunTypeDef") -> StepError | QualityGateError:
+    """Return the error of a run that did not succeed: a gate's by its type's name, which the job puts first."""
+    message = run.get("ErrorMessage", "no message")
+    log = session.job_log(run["Id"])
+    if message.startswith("QualityGateError"):
+        gate = message.partition(":")[2].strip() or "a quality gate refused the data"
+        return QualityGateError(f"{gate}; nothing was published; log: {log}")
+    return StepError(f"job run {run['Id']} ended {run['JobRunState']}: {message}; log: {log}")
