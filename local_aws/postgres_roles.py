@@ -1,0 +1,116 @@
+"""The database `analytics` and its roles; and the check of a server that the user names instead of ours.
+
+wb                 superuser; only the stack itself uses it
+workbench_loader   owns the schemas that it makes in `analytics`
+workbench_reader   reads what the loader lets it read, and cannot write
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from local_aws.endpoints import DATABASE, LOADER, READER
+from local_aws.errors import StackError
+from local_aws.postgres_place import OLDEST
+from local_aws.probes import LOOPBACK
+from local_aws.secrets import postgres_password
+
+SUPERUSER = "wb"
+DATABASE_URL = "WORKBENCH_DATABASE_URL"
+
+
+def ensure_roles(home: Path, port: int) -> None:
+    """Make the database and the roles where they are missing, and set the passwords that the secrets hold."""
+    with _connect(home, port, "postgres") as cursor:
+        for role, secret in ((LOADER, "loader"), (READER, "reader")):
+            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
+            verb = "ALTER" if cursor.fetchone() else "CREATE"
+            # The verifier is computed here: the password itself reaches neither the server nor its log.
+            cursor.execute(f"{verb} ROLE {role} LOGIN PASSWORD %s", (_verifier(home, role, secret, cursor),))
+        cursor.execute(f"ALTER ROLE {READER} SET default_transaction_read_only = on")
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
+        if not cursor.fetchone():
+            cursor.execute(f"CREATE DATABASE {DATABASE}")
+        cursor.execute(f"REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC")
+        cursor.execute(f"GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {DATABASE} TO {LOADER}")
+        cursor.execute(f"GRANT CONNECT ON DATABASE {DATABASE} TO {READER}")
+
+
+def count_clients(home: Path, port: int) -> int:
+    """Return how many clients are connected, this question aside; 1 where the server cannot be asked."""
+    try:
+        with _connect(home, port, "postgres") as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            )
+            return int(cursor.fetchone()[0])
+    except StackError:
+        return 1
+
+
+def check_named_server(url: str) -> None:
+    """Raise StackError where the server of WORKBENCH_DATABASE_URL cannot be reached or is too old."""
+    import psycopg2
+
+    try:
+        connection = psycopg2.connect(url, connect_timeout=10)
+    except (psycopg2.Error, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise StackError(
+            f"the PostgreSQL of {DATABASE_URL} cannot be reached: {_without_password(said, url)}"
+        ) from None
+    version = connection.server_version
+    where = f"{connection.info.host or 'localhost'}:{connection.info.port}"
+    connection.close()
+    if version < OLDEST * 10_000:
+        raise StackError(
+            f"{DATABASE_URL}: {where} is PostgreSQL {version // 10_000}, {OLDEST} or newer is needed: "
+            f"name a newer server, or unset {DATABASE_URL} for the embedded one"
+        )
+
+
+def _without_password(text: str, url: str) -> str:
+    from urllib.parse import unquote, urlsplit
+
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        password = None
+    for secret in filter(None, (url, password, unquote(password) if password else None)):
+        text = text.replace(secret, "***")
+    return text
+
+
+def _verifier(home: Path, role: str, secret: str, cursor: Any) -> str:
+    from psycopg2.extensions import encrypt_password
+
+    verifier: str = encrypt_password(postgres_password(home, secret), role, cursor.connection, "scram-sha-256")
+    return verifier
+
+
+@contextmanager
+def _connect(home: Path, port: int, database: str) -> Iterator[Any]:
+    import psycopg2
+
+    try:
+        connection = psycopg2.connect(
+            host=LOOPBACK,
+            port=port,
+            dbname=database,
+            user=SUPERUSER,
+            password=postgres_password(home, "superuser"),
+            connect_timeout=10,
+            application_name="workbench stack",
+        )
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                yield cursor
+        finally:
+            connection.close()
+    except psycopg2.Error as error:
+        said = " ".join(str(error).split())
+        raise StackError(f"PostgreSQL on port {port} cannot be asked as {SUPERUSER}: {said}") from error
