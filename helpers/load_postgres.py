@@ -7,6 +7,7 @@ numbers arrive as they are. Results are found by execution id, never by a guesse
 import hashlib
 import json
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,7 +190,7 @@ def preview_relation(cfg: StepConfig, relation: str = "", rows: int = 5) -> pd.D
     """
     session = open_session(cfg.profile)
     names = sql.Identifier(PUBLIC, relation or cfg.dataset)
-    with session.connect_postgres(role="reader") as connection, connection.cursor() as cursor:
+    with closing(session.connect_postgres(role="reader")) as connection, connection.cursor() as cursor:
         query = sql.SQL("SELECT * FROM {} ORDER BY 1, 2 LIMIT {}").format(names, sql.Literal(rows))
         cursor.execute(query)
         columns = [column.name for column in cursor.description]

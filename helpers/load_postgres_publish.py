@@ -148,8 +148,8 @@ def _switch_view(connection: Connection, relation: str, table: Table, reader: st
         if new[: len(old)] != old:
             connection.execute(text(f"DROP VIEW {_quote(connection, PUBLIC, relation)} RESTRICT"))
     connection.execute(CreateView(select(table), relation, schema=PUBLIC, or_replace=True))
-    shown = Table(relation, MetaData(), *[column.copy() for column in table.columns], schema=PUBLIC)
-    for column in shown.columns:
+    shown = [Column(column.name, column.type, comment=column.comment) for column in table.columns]
+    for column in Table(relation, MetaData(), *shown, schema=PUBLIC).columns:
         if column.comment:
             connection.execute(SetColumnComment(column))
     if reader:
@@ -172,6 +172,7 @@ def drop_old_versions(connection: Connection, dataset: str) -> None:
     A table that a reader still holds stays until the next load.
     """
     loads = list_loads(connection, dataset)
+    connection.rollback()  # what reads began a transaction; each drop has one of its own
     keep = [load.load_id for load in loads if load.published_at][:2]
     for load in loads:
         if load.load_id in keep:
