@@ -1,0 +1,106 @@
+"""One attempt of a job run: its process, from the start to the state that it ended in."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from local_aws.glue import job_process
+from local_aws.glue.job_preparation import Prepared
+from local_aws.glue.job_sessions import end_session
+
+TICK_SECONDS = 0.2
+
+
+@dataclass
+class Attempt:
+    """A run that this control plane watches; `ending` is the state that was asked for, if any was."""
+
+    key: str
+    job: dict[str, Any]
+    arguments: Mapping[str, str]
+    log: Path
+    timeout: float  # seconds
+    ending: str | None = None
+    process: "subprocess.Popen[bytes] | None" = None
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def end(self, state: str) -> None:
+        """Kill the run's processes; where it had not ended by itself, `state` is what it ends in."""
+        with self._guard:
+            self.ending = self.ending or state
+            self.clear()
+
+    def clear(self) -> None:
+        """Leave no process of the run behind."""
+        if self.process is not None:
+            end_session(self.process.pid)
+
+    def perform(self, prepared: Prepared, on_running: Callable[[], None]) -> tuple[str, str | None]:
+        """Run the process to its end; return the run's state and, where it failed, the reason in one line."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs, self.log.open("ab") as log:
+            with self._guard:
+                if self.ending is not None:
+                    return self.ending, None
+                self.process = _start_process(prepared, theirs, log)
+            theirs.close()
+            self._follow(self.process, ours, on_running)
+        return self._outcome(self.process.wait(), prepared.result)
+
+    def _follow(
+        self, process: "subprocess.Popen[bytes]", channel: socket.socket, on_running: Callable[[], None]
+    ) -> None:
+        """Wait until the process has ended, noting when the script started; end it when its time is over."""
+        deadline = time.monotonic() + self.timeout
+        channel.settimeout(TICK_SECONDS)
+        while process.poll() is None:
+            if time.monotonic() > deadline:
+                self.end("TIMEOUT")
+            try:
+                word = channel.recv(64)
+            except TimeoutError:
+                continue
+            except OSError:
+                word = b""
+            if word:
+                on_running()
+                continue
+            try:  # its end is closed: it is ending
+                process.wait(TICK_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue
+
+    def _outcome(self, code: int, result: Path) -> tuple[str, str | None]:
+        if code == 0:
+            return "SUCCEEDED", None
+        if self.ending == "TIMEOUT":
+            return "TIMEOUT", "the run took longer than its Timeout"
+        if self.ending is not None:
+            return self.ending, None
+        if code < 0:
+            return "FAILED", f"the run's process was killed by signal {-code}, not by this stack: see {self.log}"
+        try:
+            message = json.loads(result.read_text(encoding="utf-8"))["message"]
+        except (OSError, ValueError):
+            message = None
+        return "FAILED", message or f"the script ended with code {code}: see {self.log}"
+
+
+def _start_process(prepared: Prepared, channel: socket.socket, log: IO[bytes]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, job_process.__file__, "run", str(prepared.specification), str(channel.fileno())],
+        cwd=prepared.specification.parent,
+        env=prepared.environment,
+        pass_fds=[channel.fileno()],
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )

@@ -1,0 +1,110 @@
+"""A class-data archive (AppCDS) of Spark's classes: built once in the background, it halves a small job's time.
+
+The first successful run without an archive records which classes it loaded; from that list the JVM dumps an archive,
+at the lowest priority, after the run. docs/adr/0007-spark-without-docker.md has the figures.
+WORKBENCH_SPARK_ARCHIVE=off does without.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from local_aws.glue import job_process
+from local_aws.glue.spark import class_path, java_home
+from local_aws.processes import MARK
+
+ENOUGH_CLASSES = 12_000  # a script that only starts Spark loads fewer: its list would make a poor archive
+
+
+def archive_path(home: Path) -> Path:
+    """Where the archive of this JVM and this Spark lies: beside the installed packages, or else in `home`."""
+    installed = Path(sys.prefix)
+    folder = installed / "var" if os.access(installed, os.W_OK) else home / "cache"
+    release = (java_home() / "release").read_bytes() if (java_home() / "release").is_file() else b""
+    key = hashlib.sha256(release + class_path().encode()).hexdigest()[:16]
+    return folder / "spark-archive" / f"{key}.jsa"
+
+
+def archive_flags(home: Path, class_list: Path) -> list[str]:
+    """Return the JVM options that use the archive or, where there is none, record the classes for it."""
+    if os.environ.get("WORKBENCH_SPARK_ARCHIVE") == "off":
+        return []
+    archive = archive_path(home)
+    if archive.exists():
+        # An archive that does not fit (another machine's, a changed jar) is passed over without a word.
+        return [f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", "-Xlog:cds*=off", "-Xlog:class+path=off"]
+    return [f"-XX:DumpLoadedClassList={class_list}"]
+
+
+def is_worth_an_archive(class_list: Path) -> Path | None:
+    """Return the list of classes that a run recorded, if there is one that is long enough."""
+    try:
+        with class_list.open("rb") as lines:
+            return class_list if sum(1 for _ in lines) >= ENOUGH_CLASSES else None
+    except FileNotFoundError:
+        return None
+
+
+class ArchiveBuild:
+    """One build in the background; `stop` ends it. A second build of the same archive, of any stack, does nothing."""
+
+    def __init__(self, home: Path, class_list: Path) -> None:
+        self._home = home
+        self._archive = archive_path(home)
+        self._archive.parent.mkdir(parents=True, exist_ok=True)
+        self._folder = Path(tempfile.mkdtemp(prefix="build-", dir=self._archive.parent))
+        shutil.move(class_list, self._folder / "classes.lst")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self) -> None:
+        """Build the archive and move it into place; leave nothing where that fails."""
+        try:
+            with (self._archive.parent / "lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not self._archive.exists():
+                    self._build()
+        except OSError:  # another stack is building it, or there is no space: runs go on without
+            return
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def stop(self) -> None:
+        """End a build under way."""
+        if self._process is not None:
+            self._process.kill()
+
+    def _build(self) -> None:
+        new = self._folder / "spark.jsa"
+        command = [
+            str(java_home() / "bin" / "java"),
+            "-Xshare:dump",
+            f"-XX:SharedClassListFile={self._folder / 'classes.lst'}",
+            f"-XX:SharedArchiveFile={new}",
+            "-XX:+UseG1GC",  # the only collector whose archive also holds heap objects
+            "-Xlog:disable",
+            "-cp",
+            class_path(),
+        ]
+        specification = self._folder / "specification.json"
+        specification.write_text(json.dumps({"command": command}), encoding="utf-8")
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, job_process.__file__, "archive", str(specification), str(theirs.fileno())],
+                env={"PATH": os.environ.get("PATH", os.defpath), MARK: str(self._home)},
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            theirs.close()
+            if self._process.wait() == 0 and new.exists():
+                os.replace(new, self._archive)
