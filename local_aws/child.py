@@ -167,7 +167,7 @@ def _start_process(server: Server, home: Path, ports: dict[str, int], log: Path)
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=command.folder,
-            env=child_environment(home) | command.environment,
+            env={**child_environment(home), **command.environment},
             process_group=0,
             preexec_fn=_die_with_parent(server.stop_signal),
             **user,

@@ -34,13 +34,14 @@ PROVISIONED = "provisioned.json"
 # What `reset` may delete, and what an unlocked folder may hold without being taken for somebody's own.
 OURS = frozenset(FOLDERS) | {
     *(LOCK, ENDPOINTS, f"{ENDPOINTS}.lock", SERVERS, ACTIVITY, DATABASE_MODE, DATABASE_PLACE, PROVISIONED, "postgres"),
+    "no-aws-config",  # an empty AWS configuration file, for clients
     *(f"{name}.sqlite{suffix}" for name in ("catalog", "objects") for suffix in ("", "-wal", "-shm", "-journal")),
 }
 
 
 def default_home(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the state folder: WORKBENCH_HOME, or `.workbench` in the checkout; absolute."""
-    return Path(environ.get("WORKBENCH_HOME") or CHECKOUT / ".workbench").expanduser().absolute()
+    return Path(environ.get("WORKBENCH_HOME") or CHECKOUT / ".workbench").resolve()
 
 
 def prepare_home(home: Path) -> None:

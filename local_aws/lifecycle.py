@@ -69,7 +69,7 @@ def start(home: Path, wait: float = 90.0, progress: Progress = _quiet, servers: 
 
     Raises StackError (HomeLockedError, ServerDownError) with what could not be started, its last words and its log.
     """
-    home = home.absolute()
+    home = home.resolve()
     state.prepare_home(home)
     ensure_secrets(home)
     _choose_database(home)
@@ -100,7 +100,7 @@ def start(home: Path, wait: float = 90.0, progress: Progress = _quiet, servers: 
 
 def stop(home: Path) -> None:
     """Stop the stack cleanly; what it holds stays on disk. Leaves no process behind, also after a kill -9."""
-    home = home.absolute()
+    home = home.resolve()
     if not home.exists():
         return
     deadline = time.monotonic() + STOP_SECONDS
@@ -111,15 +111,15 @@ def stop(home: Path) -> None:
             os.kill(supervisor.pid, signal.SIGTERM)
             asked = supervisor
         time.sleep(_POLL_SECONDS)
-    holder = lock_holder(home).process() if state.is_locked(home) and lock_holder(home) else None
-    end_processes([holder] if holder else [])
+    if state.is_locked(home) and (supervisor := lock_holder(home)) and (process := supervisor.process()):
+        end_processes([process])
     end_leftovers(home, state.read_json(home / state.SERVERS))
     (home / state.ENDPOINTS).unlink(missing_ok=True)
 
 
 def status(home: Path) -> Status:
     """Say what runs, without starting anything."""
-    home = home.absolute()
+    home = home.resolve()
     record = state.read_json(home / state.SERVERS)
     supervisor = lock_holder(home) if state.is_locked(home) else None
     if not home.exists() or not record:
@@ -133,7 +133,7 @@ def status(home: Path) -> Status:
 
 def reset(home: Path) -> None:
     """Stop the stack and delete everything that it holds, its secrets included. Asks nothing."""
-    home = home.absolute()
+    home = home.resolve()
     if not home.exists():
         return
     if not (home / state.LOCK).exists():

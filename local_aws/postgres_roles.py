@@ -43,9 +43,8 @@ def count_clients(home: Path, port: int) -> int:
     """Return how many clients are connected, this question aside; 1 where the server cannot be asked."""
     try:
         with _connect(home, port, "postgres") as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-            )
+            clients = "backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            cursor.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {clients}")
             return int(cursor.fetchone()[0])
     except StackError:
         return 1

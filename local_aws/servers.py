@@ -1,6 +1,7 @@
 """The servers of the stack: for each one its command, how to know that it answers, and how it is stopped.
 
-`python -m local_aws.supervisor --servers MODULE:FUNCTION` (or FILE.py:FUNCTION) takes another list, which is how the supervisor is tested.
+`python -m local_aws.supervisor --servers MODULE:FUNCTION` (or FILE.py:FUNCTION) takes another list, which is how the
+supervisor is tested.
 """
 
 from __future__ import annotations
