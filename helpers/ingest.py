@@ -16,6 +16,7 @@ import pandas as pd
 from boto3.s3.transfer import TransferConfig
 
 from helpers.config import StepConfig
+from helpers.contract import load_contract
 from helpers.errors import InputError
 from helpers.ingest_profile import TABLE_ROWS, Profile, profile_file
 from helpers.ingest_sources import RawFile, find_files
@@ -101,7 +102,8 @@ def profile_files(cfg: StepConfig) -> Profile:
         InputError: a file is missing or unreadable, or there is none. A file that is broken inside is described.
     """
     started = time.monotonic()
-    files = tuple(profile_file(file.path, file.name) for file in find_files(cfg, open_session(cfg.profile)))
+    nulls = load_contract(cfg.dataset).null_spellings
+    files = tuple(profile_file(file.path, nulls) for file in find_files(cfg, open_session(cfg.profile)))
     return Profile(cfg.dataset, files, time.monotonic() - started)
 
 

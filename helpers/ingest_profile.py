@@ -8,6 +8,7 @@ dataset may spell and order their columns differently.
 import csv
 import gzip
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,6 @@ import duckdb
 import pandas as pd
 
 TABLE_ROWS = 10
-_BLANK = ("", "na", "n/a", "nan", "null", "none", "-", "--", "?")
 _MAX_LINE = 16 * 1024 * 1024
 _LOOKS = ("integer", "number", "date")
 _ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -121,13 +121,14 @@ def _sum_column(name: str, found: list[tuple[ColumnProfile, int]]) -> tuple[str,
     return name, len({column.spelling for column, _ in found}), len(found), cells, missing, looks
 
 
-def profile_file(path: Path, name: str) -> FileProfile:
+def profile_file(path: Path, nulls: Sequence[str]) -> FileProfile:
     """Count what is in one raw file; a file that cannot be read is described, not refused.
 
     Args:
         path: CSV, JSON lines or Parquet, the first two also with gzip.
-        name: how the file is called in tables.
+        nulls: the spellings of a missing value, in any case.
     """
+    name = path.name
     size = path.stat().st_size
     if not size:
         return FileProfile(name, 0, problem="empty")
@@ -135,7 +136,7 @@ def profile_file(path: Path, name: str) -> FileProfile:
         connection.execute("SET preserve_insertion_order = false")
         try:
             columns = _open_view(connection, path)
-            return _count(connection, name, size, columns)
+            return FileProfile(name, size, *_count(connection, columns, nulls))
         except (duckdb.Error, OSError, EOFError, UnicodeError, csv.Error, StopIteration) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else "no header line"
             return FileProfile(name, size, problem=reason[:160])
@@ -179,8 +180,11 @@ def _read_header(path: Path) -> tuple[str, list[str], str]:
     return encoding, header, delimiter
 
 
-def _count(connection: duckdb.DuckDBPyConnection, name: str, size: int, spellings: list[str]) -> FileProfile:
-    blank = ", ".join(f"'{text}'" for text in _BLANK)
+def _count(
+    connection: duckdb.DuckDBPyConnection, spellings: list[str], nulls: Sequence[str]
+) -> tuple[int, tuple[ColumnProfile, ...], int, int]:
+    """Return rows, columns, repeated rows and misfits of the relation `raw`."""
+    blank = ", ".join("'" + text.lower().replace("'", "''") + "'" for text in nulls)
     counts = ["count(*)", "count(*) - (SELECT count(*) FROM (SELECT DISTINCT * FROM raw))"]
     for at in range(len(spellings)):
         filled = f"lower(trim(c{at})) NOT IN ({blank})"
@@ -197,7 +201,7 @@ def _count(connection: duckdb.DuckDBPyConnection, name: str, size: int, spelling
         ColumnProfile(spelling, row[2 + 4 * at], (row[3 + 4 * at], row[4 + 4 * at], row[5 + 4 * at]))
         for at, spelling in enumerate(spellings)
     )
-    return FileProfile(name, size, row[0] + misfits, columns, row[1], misfits)
+    return row[0] + misfits, columns, row[1], misfits
 
 
 def _quote(name: str) -> str:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,27 +86,24 @@ def _make_source(cfg: StepConfig) -> Path:
     What a source writes is reproducible, so it is kept under a name made of the script's content and arguments. The
     folder gets that name when it is whole: a killed source leaves nothing to be mistaken for its files.
     """
-    script = ROOT / "datasets" / cfg.dataset / "source.py"
-    arguments = load_contract(cfg.dataset).source_arguments
-    told = "\0".join([str(argument) for argument in arguments]).encode()
-    digest = hashlib.sha256(script.read_bytes() + told).hexdigest()[:16]
+    contract = load_contract(cfg.dataset)
+    if contract.source_script is None:
+        raise InputError(f"{contract.path}: no source and no files; name the files to ingest with `files`")
+    told = "\0".join(contract.source_arguments).encode()
+    digest = hashlib.sha256(contract.source_script.read_bytes() + told).hexdigest()[:16]
     folder = find_home() / "sources" / cfg.dataset / digest
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as making:
-        command = [sys.executable, str(script), making, *arguments]
+        whole = Path(making) / "files"
+        command = contract.source_command(whole)
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SOURCE_SECONDS
         )
         if done.returncode:
             lines = (done.stderr.strip() or "no message").splitlines()
-            raise InputError(f"the source {script} failed: {lines[-1]}")
-        whole = Path(making) / "files"
-        whole.mkdir()
-        for path in list(Path(making).iterdir()):
-            if path != whole:
-                path.rename(whole / path.name)
+            raise InputError(f"the source {contract.source_script} failed: {lines[-1]}")
         try:
             whole.rename(folder)
         except OSError:

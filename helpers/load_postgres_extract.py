@@ -73,7 +73,7 @@ def find_answers(session: Session, cfg: StepConfig) -> list[Extract]:
             check_result_type(column["Name"], column["Type"])
             digits = f"({column['Precision']},{column['Scale']})" if column["Type"] == "decimal" else ""
             columns[column["Name"]] = column["Type"] + digits
-        relation = f"{cfg.dataset}__{answer['query']}"
+        relation = f"{cfg.dataset}__{answer['query'].lstrip('0123456789_')}"
         found.append(Extract(relation, place, columns, int(answer["rows"]), {}, scanned))
     return found
 

@@ -98,7 +98,11 @@ def open_load(connection: Connection, facts: dict[str, Any], relations: Sequence
         relations: the names that readers will see.
     """
     load_id = connection.scalar(LOADS.insert().values(**facts, tables={}, rows={}).returning(LOADS.c.load_id))
-    tables = {relation: f"{relation}__{load_id}" for relation in relations}
+    # The name is for people who look; place and load make it unique where it had to be cut to 63 bytes.
+    tables = {
+        relation: f"{relation.encode()[:40].decode(errors='ignore')}_{place}_{load_id}"
+        for place, relation in enumerate(relations)
+    }
     connection.execute(LOADS.update().where(LOADS.c.load_id == load_id).values(tables=tables))
     connection.commit()
     return Load(int(load_id or 0), facts["content"], tables, {}, None)

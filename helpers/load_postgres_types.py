@@ -5,6 +5,7 @@ would show as a text that cannot be read back (arrays, maps, rows, binary) is se
 """
 
 import re
+from typing import Any
 
 from sqlalchemy import Column, MetaData, Table, types
 from sqlalchemy.dialects import postgresql
@@ -12,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 from helpers.errors import LoadError
 
 IDENTIFIER_BYTES = 63
-_SIMPLE: dict[str, types.TypeEngine[object]] = {
+_SIMPLE: dict[str, types.TypeEngine[Any]] = {
     "boolean": types.Boolean(),
     "tinyint": types.SmallInteger(),
     "smallint": types.SmallInteger(),
@@ -35,7 +36,7 @@ _SIMPLE: dict[str, types.TypeEngine[object]] = {
 _AS_JSON = ("array", "map", "row", "struct")
 
 
-def to_postgres(kind: str) -> types.TypeEngine[object]:
+def to_postgres(kind: str) -> types.TypeEngine[Any]:
     """Return the PostgreSQL type of an Athena or Glue type such as `decimal(5,2)`.
 
     Raises:

@@ -3,7 +3,6 @@
 Colours are Okabe and Ito's, which colour-blind readers can tell apart (Color Universal Design, 2008).
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
@@ -16,66 +15,64 @@ if TYPE_CHECKING:
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 _WIDTH, _DPI = 7.0, 100
-_GREY = "#555555"
+_GREY, _GRID = "#555555", "#DDDDDD"
 
 
-def plot_bars(frame: pd.DataFrame, title: str, unit: str = "", group: str | None = None) -> "Axes":
-    """Draw horizontal bars: one a row, labelled by the first column and as long as the last one says.
+def plot_bars(frame: pd.DataFrame, title: str, unit: str = "") -> "Axes":
+    """Draw horizontal bars: one group a row, labelled by the first column; one bar in it for each other column.
 
     Args:
-        frame: at most ten rows; the first column holds the categories, the last one numbers.
+        frame: at most ten rows in the order to be drawn; the first column holds the categories, the others numbers.
         title: what the numbers are, as a reader would say it.
         unit: what they are counted in; stands on the axis.
-        group: a column between the two whose values become coloured bars side by side.
     """
-    label, value = str(frame.columns[0]), str(frame.columns[-1])
-    table = _pivot(frame, label, value, group)
-    height = 0.8 / len(table.columns)
-    axes = _new_axes(title, rows=len(table) * max(1, len(table.columns) * 0.6))
-    places = np.arange(len(table))
-    for at, series in enumerate(table.columns):
-        offset = (at - (len(table.columns) - 1) / 2) * height
-        bars = axes.barh(places + offset, table[series], height * 0.92, color=PALETTE[at % len(PALETTE)], label=series)
-        axes.bar_label(bars, labels=[_say(number) for number in table[series]], padding=3, fontsize=9, color=_GREY)
-    axes.set_yticks(places, [_shorten(str(name)) for name in table.index])
+    names, numbers = _split(frame)
+    height = 0.8 / len(numbers.columns)
+    axes = _new_axes(title, rows=len(frame) * max(1.0, len(numbers.columns) * 0.7))
+    places = np.arange(len(frame))
+    for at, series in enumerate(numbers.columns):
+        offset = (at - (len(numbers.columns) - 1) / 2) * height
+        bars = axes.barh(places + offset, numbers[series], height * 0.9, color=PALETTE[at % len(PALETTE)])
+        bars.set_label(_words(series))
+        axes.bar_label(bars, labels=[_say(number) for number in numbers[series]], padding=3, fontsize=9, color=_GREY)
+    axes.set_yticks(places, [_shorten(name) for name in names])
     axes.invert_yaxis()
-    axes.set_xlabel(f"{_words(value)}{f' ({unit})' if unit else ''}")
-    axes.set_ylabel(_words(label))
+    axes.set_ylabel(_words(str(frame.columns[0])))
+    axes.set_xlabel(_describe_values(numbers, unit))
     axes.margins(x=0.12)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: _say(number)))
-    if group:
-        _place_legend(axes, _words(group))
-    axes.grid(axis="x", color="#DDDDDD", linewidth=0.8)
+    axes.grid(axis="x", color=_GRID, linewidth=0.8)
+    _place_legend(axes, numbers)
     return axes
 
 
-def plot_lines(frame: pd.DataFrame, title: str, unit: str = "", group: str | None = None) -> "Axes":
-    """Draw a line over the first column, which is ordered (a month, a grade); otherwise as `plot_bars`."""
-    label, value = str(frame.columns[0]), str(frame.columns[-1])
-    table = _pivot(frame, label, value, group)
+def plot_lines(frame: pd.DataFrame, title: str, unit: str = "") -> "Axes":
+    """Draw a line for each column but the first, which holds what goes on: months, grades; else as `plot_bars`."""
+    names, numbers = _split(frame)
     axes = _new_axes(title, rows=7)
-    for at, series in enumerate(table.columns):
-        colour = PALETTE[at % len(PALETTE)]
-        axes.plot([str(name) for name in table.index], table[series], marker="o", color=colour, label=series)
-    axes.set_xlabel(_words(label))
-    axes.set_ylabel(f"{_words(value)}{f' ({unit})' if unit else ''}")
+    for at, series in enumerate(numbers.columns):
+        axes.plot(names, numbers[series], marker="o", color=PALETTE[at % len(PALETTE)], label=_words(series))
+    axes.set_xlabel(_words(str(frame.columns[0])))
+    axes.set_ylabel(_describe_values(numbers, unit))
+    axes.margins(y=0.2)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda number, _: _say(number)))
-    axes.tick_params(axis="x", rotation=0 if len(table) <= 8 else 45)
-    if group:
-        _place_legend(axes, _words(group))
-    axes.grid(axis="y", color="#DDDDDD", linewidth=0.8)
+    axes.tick_params(axis="x", rotation=0 if sum(map(len, names)) <= 60 else 45)
+    axes.grid(axis="y", color=_GRID, linewidth=0.8)
+    _place_legend(axes, numbers)
     return axes
 
 
-def _pivot(frame: pd.DataFrame, label: str, value: str, group: str | None) -> pd.DataFrame:
-    """Return one row a category and one column a series, both in the order in which they first come."""
-    numbers = frame.assign(**{value: frame[value].astype(float)})
-    numbers[label] = numbers[label].map(lambda name: "(none)" if pd.isna(name) else str(name))
-    if not group:
-        return numbers.set_index(label)[[value]]
-    numbers[group] = numbers[group].map(lambda name: "(none)" if pd.isna(name) else str(name))
-    table = numbers.pivot_table(index=label, columns=group, values=value, sort=False)
-    return table[sorted(table.columns)]
+def _split(frame: pd.DataFrame) -> tuple[list[str], pd.DataFrame]:
+    """Return the categories as text and the other columns as floats; decimals and missing values included."""
+    names = ["(none)" if pd.isna(name) else str(name) for name in frame.iloc[:, 0]]
+    return names, frame.iloc[:, 1:].astype(object).apply(lambda column: pd.to_numeric(column.astype(str), "coerce"))
+
+
+def _describe_values(numbers: pd.DataFrame, unit: str) -> str:
+    """Return the label of the value axis; a name that Athena made up (_col1) tells a reader nothing."""
+    name = str(numbers.columns[0])
+    named = len(numbers.columns) == 1 and not name.startswith("_col")
+    return " ".join([_words(name), f"({unit})"] if named and unit else [_words(name)] if named else [unit])
 
 
 def _new_axes(title: str, rows: float) -> "Axes":
@@ -88,8 +85,9 @@ def _new_axes(title: str, rows: float) -> "Axes":
     return axes
 
 
-def _place_legend(axes: "Axes", title: str) -> None:
-    axes.legend(title=title, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9)
+def _place_legend(axes: "Axes", numbers: pd.DataFrame) -> None:
+    if len(numbers.columns) > 1:
+        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9)
 
 
 def _say(number: float) -> str:
@@ -105,8 +103,3 @@ def _words(name: str) -> str:
 
 def _shorten(name: str, letters: int = 28) -> str:
     return name if len(name) <= letters else f"{name[: letters - 1]}…"
-
-
-def choose_columns(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """Return the columns `names` in that order, at most ten rows, as the plots take them."""
-    return frame[list(names)].head(10)

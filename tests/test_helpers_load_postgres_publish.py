@@ -96,7 +96,7 @@ def test_only_the_last_two_versions_are_kept(connection: Connection) -> None:
     for number in range(4):
         publish(connection, "kept", {"id": "int"}, [(number,)])
     loads = list_loads(connection, "kept")
-    tables = [name for name in inspect(connection).get_table_names(VERSIONS) if name.startswith("kept__")]
+    tables = [name for name in inspect(connection).get_table_names(VERSIONS) if name.startswith("kept_")]
     assert len(loads) == 2
     assert sorted(tables) == sorted(load.tables["kept"] for load in loads)
 

@@ -1,0 +1,182 @@
+"""Step 03: crawl what the job wrote into the catalog, look at the table, and ask the dataset's saved queries.
+
+Queries run in Athena through awswrangler. What was asked stands in `_answers/<dataset>.json` with each execution's
+id, by which step 04 finds the results.
+"""
+
+import datetime as dt
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import awswrangler as wr
+import pandas as pd
+
+from helpers.catalog_query_table import crawl_table, read_last_report
+from helpers.config import StepConfig
+from helpers.contract import SavedQuery, load_contract
+from helpers.errors import ContractError, StepError
+from helpers.objects import write_json
+from helpers.plots import plot_bars, plot_lines
+from helpers.progress import ProgressLine
+from helpers.record import step_entry
+from helpers.session import Session, open_session
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["Answer", "Answers", "crawl_table", "run_saved_queries"]
+
+_TABLE_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One saved query and what Athena answered; `frame` holds every row, `scanned` the bytes that were read."""
+
+    query: SavedQuery
+    execution_id: str
+    frame: pd.DataFrame
+    scanned: int
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The first ten rows."""
+        return self.frame.head(_TABLE_ROWS)
+
+    def plot(self) -> "Axes":
+        """Draw `table` as the query's header asks.
+
+        Raises:
+            ContractError: the header asks for no chart, or for a column that the answer has not.
+        """
+        query = self.query
+        if missing := [name for name in (query.x, *query.y) if name not in self.frame.columns]:
+            known = ", ".join(self.frame.columns)
+            raise ContractError(f"query {query.name}: its chart asks for {missing[0] or 'nothing'}; it answers {known}")
+        draw = plot_lines if query.kind == "line" else plot_bars
+        return draw(self.table[[query.x, *query.y]], query.title, query.unit)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """All saved queries of a dataset, answered; `table_rows` is what Athena counts in the table."""
+
+    dataset: str
+    answers: tuple[Answer, ...]
+    table_rows: int
+    reported: int
+    uri: str
+    seconds: float
+
+    @property
+    def first(self) -> Answer:
+        """The first saved query's answer."""
+        return self.answers[0]
+
+    @property
+    def last(self) -> Answer:
+        """The last saved query's answer."""
+        return self.answers[-1]
+
+    @property
+    def overview(self) -> pd.DataFrame:
+        """One line a query: what was asked and how many rows answer it."""
+        rows = [[answer.query.question, answer.query.name, len(answer.frame)] for answer in self.answers]
+        return pd.DataFrame(rows, columns=["question", "saved query", "rows"])[:_TABLE_ROWS]
+
+    @property
+    def scanned(self) -> int:
+        """Bytes that all queries read: what Athena charges for."""
+        return sum(answer.scanned for answer in self.answers)
+
+    def figures(self) -> dict[str, Any]:
+        """Return what the run's record keeps; the first answer as a small table."""
+        shown = self.first.table
+        rows = [[_plain(value) for value in row] for row in shown.itertuples(index=False)]
+        return {
+            "rows_in": self.table_rows,
+            "rows_out": sum(len(answer.frame) for answer in self.answers),
+            "rows_quarantined": 0,
+            "outputs": [self.uri],
+            "cost": {"athena_bytes_scanned": self.scanned},
+            "answer": {"title": self.first.query.title, "columns": list(shown.columns), "rows": rows},
+        }
+
+
+def _plain(value: Any) -> bool | int | float | str | None:
+    """Return a cell as JSON can hold it: a decimal as its digits, a missing value as null."""
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return None
+    return value if isinstance(value, bool | int | float | str) else str(value)
+
+
+@step_entry
+def run_saved_queries(cfg: StepConfig) -> Answers:
+    """Ask every saved query of the dataset in Athena and write what was asked for step 04.
+
+    `:as_of` in a query is bound to the logical date.
+
+    Raises:
+        StepError: the dataset has no queries, or Athena refused one; its name and Athena's reason are given.
+    """
+    started = time.monotonic()
+    session = open_session(cfg.profile)
+    reported = int(read_last_report(session, cfg)["rows"]["curated"])
+    queries = load_contract(cfg.dataset).queries
+    if not queries:
+        raise StepError(f"dataset {cfg.dataset} has no saved query: write one into its folder queries/")
+    with ProgressLine(f"asking {len(queries)} saved queries", len(queries)) as progress:
+        counting = _start_query(session, f'SELECT count(*) AS n FROM "{cfg.dataset}"', cfg.as_of)
+        asked = [(query, _start_query(session, query.sql, cfg.as_of)) for query in queries]
+        answers = []
+        for query, execution_id in asked:
+            answers.append(_read_answer(session, query, execution_id))
+            progress.advance(1)
+        frame, _ = _read_result(session, counting)
+    document = {
+        "schema": 1,
+        "dataset": cfg.dataset,
+        "table": cfg.dataset,
+        "as_of": cfg.as_of.isoformat(),
+        "answers": [
+            {"query": a.query.name, "execution_id": a.execution_id, "rows": len(a.frame), "title": a.query.title}
+            for a in answers
+        ],
+    }
+    bucket, key = session.outputs.results_bucket, f"_answers/{cfg.dataset}.json"
+    uri = write_json(session.client("s3"), bucket, key, document)
+    seconds = time.monotonic() - started
+    return Answers(cfg.dataset, tuple(answers), int(frame["n"].sum()), reported, uri, seconds)
+
+
+def _start_query(session: Session, statement: str, as_of: dt.date) -> str:
+    return str(
+        wr.athena.start_query_execution(
+            statement,
+            database=session.outputs.database,
+            workgroup=session.outputs.workgroup,
+            params={"as_of": as_of},
+            boto3_session=session.boto3_session,
+        )
+    )
+
+
+def _read_answer(session: Session, query: SavedQuery, execution_id: str) -> Answer:
+    try:
+        frame, scanned = _read_result(session, execution_id)
+    except wr.exceptions.QueryFailed as error:
+        raise StepError(f"query {query.name}: Athena refused it: {error}") from error
+    if "order by" not in query.sql.lower():
+        # A query that asks for no order gets none; a table that people compare needs one.
+        frame = frame.sort_values(list(frame.columns), ignore_index=True)
+    return Answer(query, execution_id, frame, scanned)
+
+
+def _read_result(session: Session, execution_id: str) -> tuple[pd.DataFrame, int]:
+    """Wait for an execution; return its rows with the types that Athena names, and the bytes that it scanned."""
+    done = wr.athena.wait_query(
+        execution_id, boto3_session=session.boto3_session, athena_query_wait_polling_delay=session.poll_seconds
+    )
+    frame: pd.DataFrame = wr.athena.get_query_results(execution_id, boto3_session=session.boto3_session)
+    return frame, int(done.get("Statistics", {}).get("DataScannedInBytes", 0))
