@@ -44,6 +44,20 @@ class Answer:
         """The first ten rows."""
         return self.frame.head(_TABLE_ROWS)
 
+    @property
+    def remark(self) -> str:
+        """How far the charted values lie apart, with the categories at both ends."""
+        query = self.query
+        numbers = pd.to_numeric(self.frame[query.y[0]].astype(str), "coerce") if query.y else pd.Series(dtype=float)
+        if numbers.dropna().empty:
+            return f"{len(self.frame)} rows answer this question."
+        low, high = (self.frame[query.x].iloc[int(at)] for at in (numbers.idxmin(), numbers.idxmax()))
+        unit = f" {query.unit}" if query.unit else ""
+        return (
+            f"{len(self.frame)} rows: from {numbers.min():,.2f}{unit} ({query.x}: {low}) "
+            f"to {numbers.max():,.2f}{unit} ({query.x}: {high})."
+        )
+
     def plot(self) -> "Axes":
         """Draw `table` as the query's header asks.
 
@@ -82,8 +96,8 @@ class Answers:
     @property
     def overview(self) -> pd.DataFrame:
         """One line a query: what was asked and how many rows answer it."""
-        rows = [[answer.query.question, answer.query.name, len(answer.frame)] for answer in self.answers]
-        return pd.DataFrame(rows, columns=["question", "saved query", "rows"])[:_TABLE_ROWS]
+        rows = [[answer.query.name, answer.query.title, len(answer.frame)] for answer in self.answers]
+        return pd.DataFrame(rows, columns=["saved query", "answers", "rows"])[:_TABLE_ROWS]
 
     @property
     def scanned(self) -> int:

@@ -18,7 +18,7 @@ from boto3.s3.transfer import TransferConfig
 from helpers.config import StepConfig
 from helpers.contract import load_contract
 from helpers.errors import InputError
-from helpers.ingest_profile import TABLE_ROWS, Profile, profile_file
+from helpers.ingest_profile import TABLE_ROWS, Profile, profile_file, simplify_name
 from helpers.ingest_sources import RawFile, find_files
 from helpers.objects import S3Object, list_objects
 from helpers.progress import ProgressLine
@@ -64,6 +64,11 @@ class IngestResult:
         return len({delivery.object.key for delivery in self.deliveries if delivery.uploaded})
 
     @property
+    def delivered_bytes(self) -> int:
+        """The size of this run's files as S3 has them."""
+        return sum(delivery.object.bytes for delivery in self.deliveries)
+
+    @property
     def table(self) -> pd.DataFrame:
         """One row a file, at most ten: its name, the start of its hash, its size."""
         rows = [[d.name, d.sha256[:_HASH_LETTERS], d.object.bytes] for d in self.deliveries]
@@ -102,9 +107,11 @@ def profile_files(cfg: StepConfig) -> Profile:
         InputError: a file is missing or unreadable, or there is none. A file that is broken inside is described.
     """
     started = time.monotonic()
-    nulls = load_contract(cfg.dataset).null_spellings
-    files = tuple(profile_file(file.path, nulls) for file in find_files(cfg, open_session(cfg.profile)))
-    return Profile(cfg.dataset, files, time.monotonic() - started)
+    contract = load_contract(cfg.dataset)
+    found = find_files(cfg, open_session(cfg.profile))
+    files = tuple(profile_file(file.path, contract.null_spellings) for file in found)
+    aliases = {simplify_name(name): column.name for column in contract.columns for name in column.source_names}
+    return Profile(cfg.dataset, files, aliases, time.monotonic() - started)
 
 
 @step_entry

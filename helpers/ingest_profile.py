@@ -8,7 +8,7 @@ dataset may spell and order their columns differently.
 import csv
 import gzip
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,13 @@ import pandas as pd
 
 TABLE_ROWS = 10
 _MAX_LINE = 16 * 1024 * 1024
-_LOOKS = ("integer", "number", "date")
+_SAMPLE = 1000
+# The narrowest first: what can be read as an integer is a number too. A cast alone would round 71.5 to an integer.
+_LOOKS = {
+    "integer": "regexp_full_match({}, '[+-]?[0-9]{{1,18}}')",
+    "number": "TRY_CAST({} AS DOUBLE) IS NOT NULL",
+    "date": "TRY_CAST({} AS DATE) IS NOT NULL",
+}
 _ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
@@ -27,17 +33,18 @@ class ColumnProfile:
 
     spelling: str
     missing: int
-    looks: tuple[int, int, int]  # cells that can be read as integer, number, date
+    sampled: int  # filled cells among the file's first records
+    looks: tuple[int, int, int]  # of those, how many can be read as integer, number, date
 
-    @property
-    def name(self) -> str:
-        """The name in lower case with underscores, by which columns of several files are compared."""
-        return re.sub(r"[^0-9a-z]+", "_", self.spelling.lower()).strip("_")
+
+def simplify_name(spelling: str) -> str:
+    """Return a column's name in lower case with underscores, by which columns of several files are compared."""
+    return re.sub(r"[^0-9a-z]+", "_", spelling.lower()).strip("_")
 
 
 @dataclass(frozen=True)
 class FileProfile:
-    """One raw file. `problem` says why it has no counts; `misfits` are records with other cells than the header."""
+    """One raw file. `problem` says why it has no counts; `misfits` are records with more cells than the header."""
 
     name: str
     bytes: int
@@ -54,6 +61,7 @@ class Profile:
 
     dataset: str
     files: tuple[FileProfile, ...]
+    aliases: Mapping[str, str]  # a simplified spelling -> the name that the contract gives the column
     seconds: float
 
     @property
@@ -74,7 +82,7 @@ class Profile:
             for file in self.files
         ]
         table = pd.DataFrame(
-            rows, columns=["file", "bytes", "rows", "columns", "missing cells", "repeated rows", "misfit rows"]
+            rows, columns=["file", "bytes", "rows", "columns", "missing cells", "repeated rows", "overlong rows"]
         )
         if len(table) <= TABLE_ROWS:
             return table
@@ -89,12 +97,33 @@ class Profile:
         merged: dict[str, list[tuple[ColumnProfile, int]]] = {}
         for file in self.files:
             for column in file.columns:
-                merged.setdefault(column.name, []).append((column, file.rows - file.misfits))
+                simple = simplify_name(column.spelling)
+                name = self.aliases.get(simple, simple)
+                merged.setdefault(name, []).append((column, file.rows - file.misfits))
         rows = [_sum_column(name, found) for name, found in merged.items()]
         rows.sort(key=lambda row: (-int(row[4]), row[0]))
         return pd.DataFrame(rows, columns=["column", "spellings", "files", "cells", "missing", "looks like"])[
             :TABLE_ROWS
         ]
+
+    @property
+    def missing_shares(self) -> pd.DataFrame:
+        """The columns of `column_table` with the share of their cells that is missing, in percent."""
+        table = self.column_table
+        shares = (100 * table["missing"] / table["cells"].clip(lower=1)).round(2)
+        return pd.DataFrame({"column": table["column"], "missing": shares})
+
+    @property
+    def remark(self) -> str:
+        """What to notice, in one or two sentences."""
+        broken = "; ".join(f"{file.name}: {file.problem}" for file in self.problems[:3]) or "none is unreadable"
+        cells = sum(file.rows * len(file.columns) for file in self.files)
+        missing = sum(_missing(file) for file in self.files)
+        return (
+            f"{len(self.files)} files hold {self.rows:,} records in {self.bytes:,} bytes; {missing:,} of {cells:,} "
+            f"cells are missing, {sum(file.repeated for file in self.files):,} records repeat another of their file.\n"
+            f"Unreadable files: {len(self.problems)} ({broken})."
+        )
 
     @property
     def problems(self) -> tuple[FileProfile, ...]:
@@ -110,9 +139,8 @@ def _sum_column(name: str, found: list[tuple[ColumnProfile, int]]) -> tuple[str,
     """Return a row of the column table from the column's appearances, each with its file's row count."""
     cells = sum(rows for _, rows in found)
     missing = sum(column.missing for column, _ in found)
-    filled = cells - missing
-    looks = "nothing" if not filled else "text"
-    # Integers are numbers too, so the narrowest kind that fits nearly all cells is the one to name.
+    filled = sum(column.sampled for column, _ in found)
+    looks = "text" if filled else "nothing"
     for position, kind in enumerate(_LOOKS):
         share = sum(column.looks[position] for column, _ in found) / filled if filled else 0
         if share >= 0.9:
@@ -132,8 +160,7 @@ def profile_file(path: Path, nulls: Sequence[str]) -> FileProfile:
     size = path.stat().st_size
     if not size:
         return FileProfile(name, 0, problem="empty")
-    with duckdb.connect() as connection:
-        connection.execute("SET preserve_insertion_order = false")
+    with duckdb.connect(config={"threads": 1}) as connection:  # files are small, threads cost more than they win
         try:
             columns = _open_view(connection, path)
             return FileProfile(name, size, *_count(connection, columns, nulls))
@@ -185,23 +212,25 @@ def _count(
 ) -> tuple[int, tuple[ColumnProfile, ...], int, int]:
     """Return rows, columns, repeated rows and misfits of the relation `raw`."""
     blank = ", ".join("'" + text.lower().replace("'", "''") + "'" for text in nulls)
-    counts = ["count(*)", "count(*) - (SELECT count(*) FROM (SELECT DISTINCT * FROM raw))"]
-    for at in range(len(spellings)):
-        filled = f"lower(trim(c{at})) NOT IN ({blank})"
-        counts.append(f"count(*) - count(*) FILTER (WHERE {filled})")
-        for kind in ("BIGINT", "DOUBLE", "DATE"):
-            counts.append(f"count(TRY_CAST(trim(c{at}) AS {kind})) FILTER (WHERE {filled})")
-    row = connection.execute(f"SELECT {', '.join(counts)} FROM raw").fetchone()
-    assert row is not None  # an aggregate without GROUP BY has one row
+    filled = [f"count(*) FILTER (WHERE lower(trim(c{at})) NOT IN ({blank}))" for at in range(len(spellings))]
+    looks = [
+        f"count(*) FILTER (WHERE lower(trim(c{at})) NOT IN ({blank}) AND {condition.format(f'trim(c{at})')})"
+        for at in range(len(spellings))
+        for condition in ("true", *_LOOKS.values())
+    ]
+    repeated = "count(*) - (SELECT count(*) FROM (SELECT DISTINCT * FROM raw))"
+    rows, twice, *whole = connection.execute(f"SELECT count(*), {repeated}, {', '.join(filled)} FROM raw").fetchall()[0]
+    sample = f"(SELECT * FROM raw LIMIT {_SAMPLE})"
+    kinds = connection.execute(f"SELECT {', '.join(looks)} FROM {sample}").fetchall()[0]
     misfits = 0
     if connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchone():
         rejected = connection.execute("SELECT count(DISTINCT line) FROM reject_errors").fetchone()
         misfits = rejected[0] if rejected else 0
     columns = tuple(
-        ColumnProfile(spelling, row[2 + 4 * at], (row[3 + 4 * at], row[4 + 4 * at], row[5 + 4 * at]))
+        ColumnProfile(spelling, rows - whole[at], kinds[4 * at], tuple(kinds[4 * at + 1 : 4 * at + 4]))
         for at, spelling in enumerate(spellings)
     )
-    return row[0] + misfits, columns, row[1], misfits
+    return rows + misfits, columns, twice, misfits
 
 
 def _quote(name: str) -> str:

@@ -56,6 +56,14 @@ class LoadResult:
         return pd.DataFrame(rows, columns=["relation", "columns", "rows in Athena", "rows in PostgreSQL"])[:_TABLE_ROWS]
 
     @property
+    def remark(self) -> str:
+        """What to notice, in one sentence."""
+        return (
+            f"{len(self.extracts)} relations hold {sum(self.loaded.values()):,} rows, "
+            f"as many as Athena counted; they came from {self.bytes:,} bytes of CSV."
+        )
+
+    @property
     def verified(self) -> bool:
         """Whether every relation has as many rows as Athena counted."""
         return all(self.loaded[extract.relation] == extract.rows for extract in self.extracts)

@@ -28,7 +28,7 @@ def plot_bars(frame: pd.DataFrame, title: str, unit: str = "") -> "Axes":
     """
     names, numbers = _split(frame)
     height = 0.8 / len(numbers.columns)
-    axes = _new_axes(title, rows=len(frame) * max(1.0, len(numbers.columns) * 0.7))
+    axes = _new_axes(title, rows=max(1.0, len(frame) * max(1.0, len(numbers.columns) * 0.7)))
     places = np.arange(len(frame))
     for at, series in enumerate(numbers.columns):
         offset = (at - (len(numbers.columns) - 1) / 2) * height
@@ -40,6 +40,8 @@ def plot_bars(frame: pd.DataFrame, title: str, unit: str = "") -> "Axes":
     axes.set_ylabel(_words(str(frame.columns[0])))
     axes.set_xlabel(_describe_values(numbers, unit))
     axes.margins(x=0.12)
+    if not names:
+        axes.text(0.5, 0.5, "nothing to show", transform=axes.transAxes, ha="center", color=_GREY)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: _say(number)))
     axes.grid(axis="x", color=_GRID, linewidth=0.8)
     _place_legend(axes, numbers)

@@ -6,8 +6,7 @@ holds others. What the job did is read from the report that it wrote, never gues
 
 import json
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from botocore.config import Config
@@ -20,111 +19,14 @@ from helpers.objects import differs, list_objects, put_hashed, read_json
 from helpers.progress import ProgressLine
 from helpers.record import step_entry
 from helpers.session import Session, open_session
+from helpers.transform_report import TransformResult
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_glue.type_defs import JobRunTypeDef
 
-_TABLE_ROWS = 10
 _ACTIVE = ("STARTING", "RUNNING", "STOPPING", "WAITING")
 _START_TRIES = 4
-
-
-@dataclass(frozen=True)
-class CodeState:
-    """One piece of code that the job reads from S3; `renewed` tells whether it had to be replaced."""
-
-    name: str
-    key: str
-    renewed: bool
-
-
-@dataclass(frozen=True)
-class TransformResult:
-    """What the job reports of the whole dataset (`report`, see docs/job-report.md), and of this run.
-
-    Attributes:
-        job_run_id: the Glue job run that wrote the report.
-        token: names the run's report and its quarantine.
-        report_uri: where the report is.
-    """
-
-    dataset: str
-    job_run_id: str
-    token: str
-    report_uri: str
-    report: dict[str, Any]
-    seconds: float
-
-    @property
-    def rows(self) -> dict[str, int]:
-        """Rows by what became of them: readable, curated, duplicates_removed, superseded, quarantined."""
-        return {name: int(count) for name, count in self.report["rows"].items()}
-
-    @property
-    def accounted(self) -> int:
-        """The rows whose whereabouts are known; equal to the readable ones, or something was lost."""
-        return sum(count for name, count in self.rows.items() if name != "readable")
-
-    @property
-    def totals(self) -> pd.DataFrame:
-        """One line for each thing that can become of a readable row."""
-        names = {
-            "readable": "readable in raw",
-            "curated": "kept as curated",
-            "duplicates_removed": "removed as duplicates",
-            "superseded": "superseded by a later version",
-            "quarantined": "quarantined",
-        }
-        rows = [[names.get(name, name), count] for name, count in self.rows.items()]
-        return pd.DataFrame(rows, columns=["rows", "number"])
-
-    @property
-    def reasons(self) -> pd.DataFrame:
-        """Quarantined rows by reason, the most frequent first, at most ten; a row may have several reasons."""
-        counts = sorted(self.report["quarantined_by_reason"].items(), key=lambda item: (-item[1], item[0]))
-        return pd.DataFrame(counts, columns=["reason", "rows"])[:_TABLE_ROWS]
-
-    @property
-    def unreadable(self) -> pd.DataFrame:
-        """Files that could not be read at all, by name, with the reason."""
-        found = sorted((entry["key"].rpartition("/")[2], entry["reason"]) for entry in self.report["unreadable_files"])
-        return pd.DataFrame(found, columns=["file", "reason"])[:_TABLE_ROWS]
-
-    @property
-    def partitions(self) -> pd.DataFrame:
-        """Rows of the curated table by partition, at most ten: the last line sums up the others."""
-        found = sorted((entry["key"].rstrip("/").rpartition("/")[2], entry["rows"]) for entry in self._partitions())
-        if len(found) > _TABLE_ROWS:
-            rest = found[_TABLE_ROWS - 1 :]
-            found = [*found[: _TABLE_ROWS - 1], (f"and {len(rest)} more partitions", sum(rows for _, rows in rest))]
-        return pd.DataFrame(found, columns=["partition", "rows"])
-
-    def _partitions(self) -> list[dict[str, Any]]:
-        """Return the report's partitions; an object's key is cut to its partition's prefix."""
-        rows: dict[str, int] = {}
-        for entry in self.report["partitions"]:
-            key = entry["key"]
-            prefix = key.rpartition("/")[0] if key.endswith(".parquet") else key.rstrip("/")
-            rows[prefix] = rows.get(prefix, 0) + int(entry["rows"])
-        return [{"key": key, "rows": count} for key, count in rows.items()]
-
-    def figures(self) -> dict[str, Any]:
-        """Return what the run's record keeps."""
-        bucket = self.report_uri.removeprefix("s3://").partition("/")[0]
-        return {
-            "rows_in": self.rows["readable"],
-            "rows_out": self.rows["curated"],
-            "rows_quarantined": self.rows["quarantined"],
-            "inputs": [
-                {"uri": entry["key"], "etag": entry["etag"], "bytes": entry["bytes"]}
-                for entry in self.report["objects"]
-            ],
-            "outputs": [self.report_uri, f"s3://{bucket}/data/{self.dataset}/"],
-            "cost": {"glue_seconds": self.report["seconds"]},
-            "job_run_id": self.job_run_id,
-            "quarantined_by_reason": self.report["quarantined_by_reason"],
-        }
 
 
 @step_entry
@@ -136,18 +38,14 @@ def renew_code(cfg: StepConfig) -> pd.DataFrame:
     session = open_session(cfg.profile)
     s3, bucket = session.client("s3"), session.outputs.curated_bucket
     contract = json.dumps(compile_contract(load_contract(cfg.dataset)), sort_keys=True, indent=1).encode()
-    wanted = {
-        "_code/job.py": (ROOT / "glue" / "job.py").read_bytes(),
-        "_code/transform.py": (ROOT / "glue" / "transform.py").read_bytes(),
-        f"_contracts/{cfg.dataset}.json": contract,
-    }
+    wanted = {f"_code/{path.name}": path.read_bytes() for path in sorted((ROOT / "glue").glob("[!_]*.py"))}
+    wanted[f"_contracts/{cfg.dataset}.json"] = contract
     stale = {key: body for key, body in wanted.items() if differs(s3, bucket, key, body)}
     if stale:
         _wait_until_idle(session)
         for key, body in stale.items():
             put_hashed(s3, bucket, key, body)
-    purposes = ["reads and writes, decides nothing", "the cleaning: DataFrame to DataFrame", "what a clean row is"]
-    rows = [[key.rpartition("/")[2], purpose] for key, purpose in zip(wanted, purposes, strict=True)]
+    rows = [[key.rpartition("/")[2], "the contract" if "_contracts" in key else "code"] for key in wanted]
     return pd.DataFrame(rows, columns=["the job reads", "which is"])
 
 

@@ -1,0 +1,120 @@
+"""What a run of the Glue job reports, as tables that a notebook shows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+_TABLE_ROWS = 10
+
+
+@dataclass(frozen=True)
+class TransformResult:
+    """What the job reports of the whole dataset (`report`, see docs/job-report.md), and of this run.
+
+    Attributes:
+        job_run_id: the Glue job run that wrote the report.
+        token: names the run's report and its quarantine.
+        report_uri: where the report is.
+    """
+
+    dataset: str
+    job_run_id: str
+    token: str
+    report_uri: str
+    report: dict[str, Any]
+    seconds: float
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Rows by what became of them: readable, curated, duplicates_removed, superseded, quarantined."""
+        return {name: int(count) for name, count in self.report["rows"].items()}
+
+    @property
+    def accounted(self) -> int:
+        """The rows whose whereabouts are known; equal to the readable ones, or something was lost."""
+        return sum(count for name, count in self.rows.items() if name != "readable")
+
+    @property
+    def totals(self) -> pd.DataFrame:
+        """One line for each thing that can become of a readable row."""
+        names = {
+            "readable": "readable in raw",
+            "curated": "kept as curated",
+            "duplicates_removed": "removed as duplicates",
+            "superseded": "superseded by a later version",
+            "quarantined": "quarantined",
+        }
+        rows = [[names.get(name, name), count] for name, count in self.rows.items()]
+        return pd.DataFrame(rows, columns=["rows", "number"])
+
+    @property
+    def remark(self) -> str:
+        """What to notice, in one sentence."""
+        rows = self.rows
+        share = rows["curated"] / rows["readable"] if rows["readable"] else 0.0
+        return (
+            f"{rows['curated']:,} of {rows['readable']:,} readable rows are curated ({share:.1%}); "
+            f"{rows['quarantined']:,} are quarantined for {len(self.report['quarantined_by_reason'])} reasons, "
+            f"{len(self.report['unreadable_files'])} files could not be read."
+        )
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """What the job left behind, in numbers."""
+        rows = [
+            ["raw objects read", len(self.report["objects"])],
+            ["files that could not be read", len(self.report["unreadable_files"])],
+            ["columns of the curated table", len(self.report["columns"])],
+            ["partitions of the curated table", len(self._partition_rows())],
+            ["rows of the curated table", self.rows["curated"]],
+            ["rows in quarantine", self.rows["quarantined"]],
+        ]
+        return pd.DataFrame(rows, columns=["the job left", "number"])
+
+    @property
+    def reasons(self) -> pd.DataFrame:
+        """Quarantined rows by reason, the most frequent first, at most ten; a row may have several reasons."""
+        counts = sorted(self.report["quarantined_by_reason"].items(), key=lambda item: (-item[1], item[0]))
+        return pd.DataFrame(counts, columns=["reason", "rows"])[:_TABLE_ROWS]
+
+    @property
+    def unreadable(self) -> pd.DataFrame:
+        """Files that could not be read at all, by name, with the reason."""
+        found = sorted((entry["key"].rpartition("/")[2], entry["reason"]) for entry in self.report["unreadable_files"])
+        return pd.DataFrame(found, columns=["file", "reason"])[:_TABLE_ROWS]
+
+    @property
+    def partitions(self) -> pd.DataFrame:
+        """Rows of the curated table by partition, at most ten: the last line sums up the others."""
+        found = sorted(self._partition_rows().items())
+        if len(found) > _TABLE_ROWS:
+            rest = found[_TABLE_ROWS - 1 :]
+            found = [*found[: _TABLE_ROWS - 1], (f"{len(rest)} more", sum(rows for _, rows in rest))]
+        return pd.DataFrame(found, columns=["partition", "rows"])
+
+    def _partition_rows(self) -> dict[str, int]:
+        """Return rows by partition; a large partition has several objects."""
+        rows: dict[str, int] = {}
+        for entry in self.report["partitions"]:
+            prefix = entry["key"].rpartition("/")[0] if entry["key"].endswith(".parquet") else entry["key"].rstrip("/")
+            name = prefix.rpartition("/")[2]
+            rows[name] = rows.get(name, 0) + int(entry["rows"])
+        return rows
+
+    def figures(self) -> dict[str, Any]:
+        """Return what the run's record keeps."""
+        bucket = self.report_uri.removeprefix("s3://").partition("/")[0]
+        return {
+            "rows_in": self.rows["readable"],
+            "rows_out": self.rows["curated"],
+            "rows_quarantined": self.rows["quarantined"],
+            "inputs": [
+                {"uri": entry["key"], "etag": entry["etag"], "bytes": entry["bytes"]}
+                for entry in self.report["objects"]
+            ],
+            "outputs": [self.report_uri, f"s3://{bucket}/data/{self.dataset}/"],
+            "cost": {"glue_seconds": self.report["seconds"]},
+            "job_run_id": self.job_run_id,
+            "quarantined_by_reason": self.report["quarantined_by_reason"],
+        }
