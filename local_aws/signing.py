@@ -14,18 +14,16 @@ calculations for the Authorization header: transferring payload in multiple chun
 
 import hashlib
 import hmac
-import json
-import os
 import re
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
 from urllib.parse import quote, unquote
 
 from local_aws.errors import ServiceError
+from local_aws.keys import AccessKey as AccessKey  # whoever verifies needs the keys, too
+from local_aws.keys import KeyRing as KeyRing
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -61,15 +59,6 @@ class ClockSkewError(SigningError):
 
 class SignatureMismatchError(SigningError):
     """The signature is not the one that the secret gives."""
-
-
-@dataclass(frozen=True)
-class AccessKey:
-    """One role's key, as `secrets/aws-<role>.json` holds it."""
-
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    role: str
 
 
 @dataclass(frozen=True)
@@ -109,40 +98,6 @@ class Signature:
     @property
     def service(self) -> str:
         return self.scope.split("/")[2]
-
-
-class KeyRing:
-    """The keys in a folder of `aws-<role>.json` files, read again when the folder changes."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._lock = threading.Lock()
-        self._seen = -1
-        self._keys: dict[str, AccessKey] = {}
-
-    def find(self, access_key_id: str) -> AccessKey | None:
-        """Return the key with this id, or None."""
-        try:
-            changed = os.stat(self._folder).st_mtime_ns
-        except FileNotFoundError:
-            return None
-        with self._lock:
-            if changed != self._seen or access_key_id not in self._keys:
-                self._keys, self._seen = read_keys(self._folder), changed
-            return self._keys.get(access_key_id)
-
-
-def read_keys(folder: Path) -> dict[str, AccessKey]:
-    """Read all keys of `folder`, by access key id; a file that is being written is passed over."""
-    keys = {}
-    for path in sorted(folder.glob("aws-*.json")):
-        try:
-            document = json.loads(path.read_text("utf-8"))
-            key = AccessKey(document["access_key_id"], document["secret_access_key"], path.stem.removeprefix("aws-"))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        keys[key.access_key_id] = key
-    return keys
 
 
 def verify_request(request: SignedRequest, keys: KeyRing, now: datetime | None = None) -> Signature:

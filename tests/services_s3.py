@@ -44,7 +44,7 @@ class S3Stack:
         """Start the named servers (front, rclone; both by default) and wait until they listen."""
         for name in names or ("rclone", "front"):
             command, environment = self._command(name)
-            log = open(self.home / "logs" / f"{name}.log", "ab")  # noqa: SIM115
+            log = open(self.home / "logs" / f"{name}.log", "ab")
             with log:
                 self.processes[name] = subprocess.Popen(
                     command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log

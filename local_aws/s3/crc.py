@@ -118,7 +118,7 @@ def _advance(polynomial: Polynomial, level: int) -> _Words:
 
 
 def _apply(operator: _Words, registers: _Words) -> _Words:
-    result = operator[0][(registers & np.uint64(0xFF)).astype(np.intp)]
+    result: _Words = operator[0][(registers & np.uint64(0xFF)).astype(np.intp)]
     for index in range(1, 8):
         result = result ^ operator[index][((registers >> np.uint64(8 * index)) & np.uint64(0xFF)).astype(np.intp)]
     return result

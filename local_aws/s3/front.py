@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from local_aws.errors import LocalAwsError, ServiceError
+from local_aws.keys import KeyRing
 from local_aws.s3.documents import error_reply, http_time
 from local_aws.s3.routes import Service
 from local_aws.s3.wire import Connection, HangUp, Reply, Request
-from local_aws.signing import KeyRing, Signature, SignedRequest, verify_request
+from local_aws.signing import Signature, SignedRequest, verify_request
 
 _BACKLOG = 256
 _FINISH_SECONDS = 3.0

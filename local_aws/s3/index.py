@@ -187,7 +187,10 @@ class Index:
 
     def parts(self, upload_id: str) -> dict[int, Part]:
         rows = self._read("SELECT * FROM parts WHERE upload = ? ORDER BY number", upload_id)
-        return {row[1]: Part(*row[1:6], json.loads(row[6])) for row in rows}
+        return {
+            number: Part(number, file, size, at, etag, json.loads(sums))
+            for _, number, file, size, at, etag, sums in rows
+        }
 
     def end_upload(self, upload_id: str) -> None:
         self._write(

@@ -16,6 +16,7 @@ from local_aws.errors import LakeError, ServiceError
 
 RCLONE_TEMPORARY = ".rclone_temp_"
 LONGEST_KEY = 1024
+_FOLDER_KEPT_SECONDS = 3600  # a younger one may be another program's, which is about to write there
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REFUSED = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -129,18 +130,23 @@ class Lake:
         )
 
     def sweep(self) -> int:
-        """Remove what a killed server left: staged files of no upload, and rclone's temporary files."""
+        """Remove what a killed server left, rclone's temporary files, and folders that were emptied some time ago."""
         swept = 0
         for entry in os.scandir(self.staging):
             if entry.name.endswith(".tmp"):
                 os.unlink(entry.path)
                 swept += 1
-        for folder, _, names in os.walk(self.root):
+        settled = time.time() - _FOLDER_KEPT_SECONDS
+        for folder, folders, names in os.walk(self.root, topdown=False):
             for name in names:
                 if name.startswith(RCLONE_TEMPORARY):
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(os.path.join(folder, name))
                         swept += 1
+            below_bucket = folder.count("/") >= str(self.root).count("/") + 2
+            if below_bucket and not names and not folders and os.stat(folder).st_mtime < settled:
+                with contextlib.suppress(OSError):
+                    os.rmdir(folder)
         return swept
 
 
@@ -230,6 +236,20 @@ def identity_at(path: str) -> Identity | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return Identity.of(status) if stat.S_ISREG(status.st_mode) else None
+
+
+def remove_file(path: str) -> Identity | None:
+    """Remove a regular file and return its identity, or None where there is none; folders above it stay."""
+    identity = identity_at(path)
+    if identity is None:
+        return None
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise LakeError(f"{path}: cannot be removed ({error.strerror}); check who owns the lake's files") from error
+    return identity
 
 
 def remove_empty(folder: str) -> None:

@@ -1,13 +1,16 @@
-"""Buckets and deletions: rclone does them, the front sees to it that they mean what S3 means by them."""
+"""Buckets, which rclone makes, lists and removes, and deletions of objects, which it must not do.
+
+Measured (docs/adr/0003-s3-front.md): rclone says "deleted" of a file that is younger than its view of the folder and
+leaves it, and it removes emptied folders under another program that is about to write there.
+"""
 
 import os
-import time
 
-from local_aws.errors import ServiceError
+from local_aws.errors import LocalAwsError, ServiceError
 from local_aws.s3.body import read_document
 from local_aws.s3.conditions import failed
 from local_aws.s3.documents import document, parse, tag
-from local_aws.s3.lake import Identity, check_key, check_new_bucket, identity_at, remove_empty
+from local_aws.s3.lake import Identity, check_key, check_new_bucket, remove_empty, remove_file, sync_folder
 from local_aws.s3.listing import has_objects
 from local_aws.s3.objects import Call, Objects
 from local_aws.s3.rclone import Answer, Rclone
@@ -15,11 +18,10 @@ from local_aws.s3.wire import Reply, Request
 from local_aws.signing import Signature
 
 LARGEST_BATCH = 1000
-_ATTEMPTS = 50
 
 
 class Namespace:
-    """What is passed on to rclone."""
+    """What there is in the lake, beside the objects' content."""
 
     def __init__(self, objects: Objects, rclone: Rclone) -> None:
         self._objects = objects
@@ -53,7 +55,7 @@ class Namespace:
                 remove_empty(entry.path)
         answer = self._rclone.call("DELETE", f"/{bucket}")
         if folder.is_dir():
-            return _passed(answer) if not answer.ok else _still_there(bucket)
+            raise ServiceError("InternalError", f"rclone could not remove the bucket {bucket} ({answer.status})", 500)
         self._objects.index.forget_bucket(bucket)
         return Reply(204)
 
@@ -67,9 +69,8 @@ class Namespace:
                 present = self._objects.present_etag(call.bucket, call.key)
                 if present is None or wanted.strip('"') not in ("*", present):
                     raise failed("If-Match")
-            if identity := identity_at(f"{folder}/{call.key}"):
-                self._delete(call.bucket, call.key, identity)
-                self._objects.index.forget(call.bucket, [(call.key, identity)])
+            removed = remove_file(f"{folder}/{call.key}")
+        self._forget(call.bucket, {call.key: removed})
         return Reply(204)
 
     def delete_objects(self, request: Request, signature: Signature, bucket: str) -> Reply:
@@ -79,47 +80,33 @@ class Namespace:
         keys = [item.findtext("Key") or "" for item in root.iter("Object")]
         if not 0 < len(keys) <= LARGEST_BATCH:
             raise ServiceError("MalformedXML", f"{len(keys)} keys: a batch has 1 to {LARGEST_BATCH}.", 400)
-        errors = {}
-        there: dict[str, Identity] = {}
+        errors: dict[str, LocalAwsError] = {}
+        removed: dict[str, Identity | None] = {}
         for key in keys:
             try:
-                if not _is_folder(key) and (identity := identity_at(f"{folder}/{key}")):
-                    there[key] = identity
-            except ServiceError as error:
+                if not _is_folder(key):
+                    with self._objects.locks.of(bucket, key):
+                        removed[key] = remove_file(f"{folder}/{key}")
+            except LocalAwsError as error:
                 errors[key] = error
-        if there:
-            batch = "".join(f"<Object>{tag('Key', key)}</Object>" for key in there)
-            self._rclone.call(
-                "POST", f"/{bucket}", {"delete": ""}, f"<Delete><Quiet>true</Quiet>{batch}</Delete>".encode()
-            )
-        for key, identity in there.items():
-            try:
-                self._delete(bucket, key, identity)
-            except ServiceError as error:
-                errors[key] = error
-        self._objects.index.forget(bucket, [version for version in there.items() if version[0] not in errors])
+        self._forget(bucket, removed)
         quiet = root.findtext("Quiet") == "true"
         items = [f"<Deleted>{tag('Key', key)}</Deleted>" for key in keys if not quiet and key not in errors]
-        items += [f"<Error>{tag('Key', k)}{tag('Code', e.code)}{tag('Message', e)}</Error>" for k, e in errors.items()]
+        items += [_error(key, problem) for key, problem in errors.items()]
         return document("DeleteResult", items)
 
-    def _delete(self, bucket: str, key: str, identity: Identity) -> None:
-        """Have rclone delete this version, where it is still the present one, and see that it did.
+    def _forget(self, bucket: str, removed: dict[str, Identity | None]) -> None:
+        """Make removals durable, and forget the records of exactly the removed files."""
+        gone = [(key, identity) for key, identity in removed.items() if identity is not None]
+        for folder in {key.rpartition("/")[0] for key, _ in gone}:
+            sync_folder(f"{self._objects.lake.root}/{bucket}/{folder}")
+        if gone:
+            self._objects.index.forget(bucket, gone)
 
-        rclone looks at its view of the folder, up to a millisecond old: of a younger file it says "deleted" and
-        leaves it.
-        """
-        path = f"{self._objects.lake.bucket(bucket)}/{key}"
-        for _ in range(_ATTEMPTS):
-            if identity_at(path) != identity:
-                return
-            answer = self._rclone.call("DELETE", f"/{bucket}/{key}")
-            if not answer.ok:
-                text = answer.body[:200].decode("utf-8", "replace")
-                raise ServiceError("InternalError", f"rclone could not delete {key!r}: {answer.status} {text}", 500)
-            if identity_at(path) == identity:
-                time.sleep(0.002)
-        raise ServiceError("InternalError", f"rclone says it deleted {key!r}, and it is there still; try again", 500)
+
+def _error(key: str, problem: LocalAwsError) -> str:
+    code = problem.code if isinstance(problem, ServiceError) else "InternalError"
+    return f"<Error>{tag('Key', key)}{tag('Code', code)}{tag('Message', problem)}</Error>"
 
 
 def _is_folder(key: str) -> bool:
@@ -131,7 +118,3 @@ def _is_folder(key: str) -> bool:
 def _passed(answer: Answer) -> Reply:
     kept = {name: value for name, value in answer.headers.items() if name.lower() == "content-type"}
     return Reply(answer.status, kept, answer.body)
-
-
-def _still_there(bucket: str) -> Reply:
-    raise ServiceError("InternalError", f"rclone says it deleted the bucket {bucket}, and it is there; try again", 500)

@@ -7,10 +7,11 @@ import shutil
 import sysconfig
 import threading
 from pathlib import Path
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from local_aws.errors import ServiceError, StackError
-from local_aws.signing import AccessKey, SignedRequest, read_keys, sign_request
+from local_aws.keys import AccessKey, read_keys
+from local_aws.signing import EMPTY_SHA256, SignedRequest, sign_request
 
 ROLE = "s3front"
 REGION = "us-east-1"
@@ -26,10 +27,8 @@ def build_command(home: Path, port: int) -> tuple[list[str], dict[str, str]]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("RCLONE_", "AWS_"))}
     environment["RCLONE_AUTH_KEY"] = f'"{key.access_key_id},{key.secret_access_key}"'  # one pair, in CSV's quotes
     environment["RCLONE_CONFIG"] = os.devnull
-    arguments = [
-        str(program()), "serve", "s3", f"--addr=127.0.0.1:{port}", "--dir-cache-time=1ms", "--etag-hash=",
-        "--no-cleanup", "--vfs-cache-mode=off", "--log-level=NOTICE", str(home / "lake"),
-    ]  # fmt: skip
+    arguments = [str(program()), "serve", "s3", f"--addr=127.0.0.1:{port}", "--dir-cache-time=1ms"]
+    arguments += ["--log-level=NOTICE", str(home / "lake")]
     return arguments, environment
 
 
@@ -58,16 +57,15 @@ class Rclone:
         self._port = port
         self._local = threading.local()
 
-    def call(self, method: str, path: str, parameters: dict[str, str] | None = None, body: bytes = b"") -> "Answer":
+    def call(self, method: str, path: str) -> "Answer":
         """Send one request with the decoded `path`; raise ServiceUnavailable where rclone does not answer."""
-        quoted, query = quote(path, safe="/-_.~"), urlencode(parameters or {})
-        headers = {"host": f"127.0.0.1:{self._port}", "x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
-        signed = sign_request(SignedRequest(method, quoted, query, headers), self._key, (REGION, "s3"))
-        target = f"{quoted}?{query}" if query else quoted
+        quoted = quote(path, safe="/-_.~")
+        headers = {"host": f"127.0.0.1:{self._port}", "x-amz-content-sha256": EMPTY_SHA256}
+        signed = sign_request(SignedRequest(method, quoted, "", headers), self._key, (REGION, "s3"))
         for attempt in (1, 2):  # the first may meet a connection that rclone has closed since
             connection = self._connection()
             try:
-                connection.request(method, target, body, signed)
+                connection.request(method, quoted, headers=signed)
                 answer = connection.getresponse()
                 return Answer(answer.status, dict(answer.headers.items()), answer.read())
             except (OSError, http.client.HTTPException) as error:

@@ -19,8 +19,8 @@ from local_aws.signing import Signature
 
 # Parameters that do not say which operation it is.
 _NEUTRAL = re.compile(r"X-Amz-.*|x-id|response-.*|versionId|AWSAccessKeyId")
-_LISTING = {"list-type", "prefix", "delimiter", "max-keys", "encoding-type", "marker", "start-after", "continuation-token",
-            "fetch-owner"}  # fmt: skip
+_LISTING = {"list-type", "prefix", "delimiter", "max-keys", "encoding-type", "marker", "start-after"}
+_LISTING |= {"continuation-token", "fetch-owner"}
 _UPLOADS = {"prefix", "delimiter", "max-uploads", "encoding-type", "key-marker", "upload-id-marker"}
 
 

@@ -5,6 +5,7 @@ few steps of Python per megabyte.
 """
 
 import os
+import re
 import socket
 import time
 from dataclasses import dataclass, field
@@ -20,8 +21,8 @@ DRAINED_AT_MOST = 8 << 20
 LINGER_SECONDS = 5.0
 
 
-class HangUp(Exception):  # noqa: N818 — no error of the service: there is nobody left to tell
-    """The peer has gone, or sent less than it announced."""
+class HangUp(Exception):
+    """The peer has gone, or sent less than it announced; no error of the service: there is nobody left to tell."""
 
 
 @dataclass
@@ -71,6 +72,8 @@ class Connection:
             name, value = name.lower(), value.strip(" \t")
             headers[name] = f"{headers[name]},{value}" if name in headers else value
         path, _, query = target.partition("?")
+        if not re.fullmatch("[0-9]{1,18}", headers.get("content-length", "0")):
+            raise ServiceError("InvalidRequest", "Content-Length is not a number.", 400)
         keep = headers.get("connection", "").lower() != "close" and version == "HTTP/1.1"
         return Request(method, path, query, headers, keep, self)
 
@@ -169,7 +172,7 @@ class Request:
     def __post_init__(self) -> None:
         for item in self.query.split("&") if self.query else []:
             name, _, value = item.replace("+", " ").partition("=")
-            self.parameters[unquote(name)] = unquote(value, errors="strict")
+            self.parameters[_text(name)] = _text(value)
 
     @property
     def chunked(self) -> bool:
@@ -178,10 +181,7 @@ class Request:
     @property
     def length(self) -> int:
         """The body's length on the wire, in bytes; 0 where it is not announced."""
-        text = self.headers.get("content-length", "0")
-        if not text.isascii() or not text.isdigit():
-            raise ServiceError("InvalidRequest", "Content-Length is not a number.", 400)
-        return int(text)
+        return int(self.headers.get("content-length", "0"))
 
     def source(self) -> "Source":
         """Return the body as it comes on the wire; asks for it first where the client waits to be asked."""
@@ -258,6 +258,13 @@ class Source:
             while self._connection.read_line():
                 pass
             self._ended = True
+
+
+def _text(encoded: str) -> str:
+    try:
+        return unquote(encoded, errors="strict")
+    except UnicodeDecodeError:
+        raise ServiceError("InvalidURI", "A parameter of the query is not UTF-8.", 400) from None
 
 
 def _reason(status: int) -> str:
