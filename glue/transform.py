@@ -1,0 +1,261 @@
+"""Clean rows, compare their versions, put them into partitions: DataFrame in, DataFrame out, no input or output.
+
+The contract is the plain dictionary that `_contracts/<dataset>.json` holds. Every rule becomes a Spark SQL expression:
+no row passes through Python. This file ships to Glue beside job.py and imports nothing but PySpark.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructField, StructType
+
+Contract = Mapping[str, Any]
+
+FILE, ROW, CORRUPT, REASONS = "_file", "_row", "_corrupt", "_reasons"
+VERSION, PLACE = "_version", "_place"
+RAGGED = "wrong number of fields"
+_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
+_WIDTHS = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2, "%b": 3}
+_BOUNDS = {"%Y": ("0001", "9999"), "%m": ("01", "12"), "%d": ("01", "31")}
+_BOUNDS |= {"%H": ("00", "23"), "%M": ("00", "59"), "%S": ("00", "59")}
+_TYPE_REASONS = {"int": "not a whole number", "bigint": "not a whole number", "double": "not a number"}
+_TYPE_REASONS |= {"date": "not a date", "timestamp": "not a timestamp", "boolean": "not yes or no"}
+
+
+def normalise(name: str) -> str:
+    """Return a column's name as headers are compared: lower case, words joined by underscores."""
+    return re.sub(r"[^0-9a-z]+", "_", name.strip().lower()).strip("_")
+
+
+def match_header(header: Sequence[str], contract: Contract) -> tuple[str, ...]:
+    """Return the contract's column for each name of a file's header; "" for a column that the contract does not know.
+
+    Raises:
+        ValueError: nothing is known, a column stands there twice, or a required one is missing; the message says which.
+    """
+    known: dict[str, str] = {}
+    for column in raw_columns(contract):
+        for name in (column["name"], *column["source_names"]):
+            known[normalise(name)] = column["name"]
+    found = tuple(known.get(normalise(name), "") for name in header)
+    if not any(found):
+        raise ValueError(f"no known column in the header: {', '.join(header)[:80]}")
+    for name in found:
+        if name and found.count(name) > 1:
+            raise ValueError(f"column twice in the header: {name}")
+    for column in raw_columns(contract):
+        if column["required"] and column["name"] not in found:
+            raise ValueError(f"required column missing in the header: {column['name']}")
+    return found
+
+
+def raw_columns(contract: Contract) -> list[dict[str, Any]]:
+    """Return the columns that raw files hold."""
+    return [column for column in contract["columns"] if not column["derived_from"]]
+
+
+def table_columns(contract: Contract) -> list[dict[str, Any]]:
+    """Return the columns of the curated table, the partition column last."""
+    return sorted(contract["columns"], key=lambda column: bool(column["name"] == contract["partition"]))
+
+
+def text_schema(columns: Sequence[str]) -> StructType:
+    """Return the schema by which a file with these columns is read: text, whatever the contract's types.
+
+    A row with too few or too many fields shows in the last column, by which Spark hands over what it could not place.
+    """
+    names = [name or f"_unknown{position}" for position, name in enumerate(columns)]
+    return StructType([StructField(name, StringType()) for name in [*names, CORRUPT]])
+
+
+def place_rows(raw: DataFrame, columns: Sequence[str], contract: Contract) -> DataFrame:
+    """Bring rows as read to the contract's columns (text, NULL where the file has none), with their file and position.
+
+    `_row` counts up within a file, from any start; it only means something directly over the reader.
+    """
+    texts = [
+        f"`{column['name']}`" if column["name"] in columns else f"CAST(NULL AS STRING) AS `{column['name']}`"
+        for column in raw_columns(contract)
+    ]
+    place = [f"input_file_name() AS {FILE}", f"monotonically_increasing_id() AS {ROW}"]
+    return raw.selectExpr(*texts, CORRUPT, *place)
+
+
+def clean(placed: DataFrame, contract: Contract) -> DataFrame:
+    """Turn placed rows into the contract's columns and types.
+
+    Returns: the contract's columns, `_file`, `_row`, and `_reasons`: NULL for a row to keep, else every reason against
+        it in the contract's order, each as `column: problem`, or alone that it has the wrong number of fields.
+    """
+    columns = raw_columns(contract)
+    kept = [FILE, ROW, CORRUPT]
+    trimmed = placed.selectExpr(*(f"trim(`{c['name']}`) AS `{c['name']}`" for c in columns), *kept)
+    texts = trimmed.selectExpr(*(f"{_null_text(c['name'], contract)} AS `{c['name']}`" for c in columns), *kept)
+    typed = texts.selectExpr(
+        *(f"`{c['name']}` AS `_text_{c['name']}`" for c in columns),
+        *(f"{typed_value(c)} AS `{c['name']}`" for c in columns),
+        *kept,
+    )
+    problems = [problem for column in columns for problem in _problems(column)]
+    reasons = (
+        f"CASE WHEN {CORRUPT} IS NOT NULL THEN array({_quote(RAGGED)}) "
+        f"WHEN {' OR '.join(condition for condition, _ in problems) or 'false'} THEN array_compact(array("
+        + ", ".join(f"IF({condition}, {_quote(reason)}, NULL)" for condition, reason in problems)
+        + f")) END AS {REASONS}"
+    )
+    values = [f"{_derived_value(c)} AS `{c['name']}`" if c["derived_from"] else c["name"] for c in contract["columns"]]
+    return typed.selectExpr(*values, FILE, ROW, reasons)
+
+
+def _null_text(name: str, contract: Contract) -> str:
+    """Strip what `trim` leaves (tabs and line ends), and make a null of what spells one."""
+    spellings = ", ".join(_quote(text) for text in contract["null_spellings"])
+    longest = max(len(text.encode()) for text in contract["null_spellings"])
+    # The general trim copies each text, so it is kept for the few that begin or end with a control character.
+    ends = " OR ".join(f"endswith(`{name}`, '{sign}')" for sign in (r"\t", r"\n", r"\r"))
+    stripped = rf"trim(BOTH ' \t\r\n' FROM `{name}`)"
+    return (
+        f"CASE WHEN `{name}` < '!' OR {ends} THEN IF({stripped} IN ({spellings}), NULL, {stripped}) "
+        f"WHEN octet_length(`{name}`) <= {longest} AND `{name}` IN ({spellings}) THEN NULL ELSE `{name}` END"
+    )
+
+
+def typed_value(column: Mapping[str, Any]) -> str:
+    """Return the expression of a column's value; NULL where its text is none."""
+    name, kind = f"`{column['name']}`", column["type"]
+    if kind == "string" and column["values"]:
+        cases = " ".join(f"WHEN {_quote(text)} THEN {_quote(value)}" for text, value in column["values"].items())
+        return f"CASE lower({name}) {cases} END"
+    if kind == "string":
+        return name
+    if kind == "date":
+        return _first_value([_parse(name, form, "make_date({%Y}, {%m}, {%d})") for form in column["formats"]])
+    if kind == "timestamp":
+        made = "make_timestamp_ntz({%Y}, {%m}, {%d}, {%H}, {%M}, {%S})"
+        return _first_value([_parse(name, form, made) for form in column["formats"]])
+    if kind == "boolean":
+        words = {"true": "true", "yes": "true", "false": "false", "no": "false"}
+        cases = " ".join(f"WHEN '{word}' THEN {value}" for word, value in words.items())
+        return f"CASE lower({name}) {cases} END"
+    if kind == "double":  # Java alone would take 1d, and words such as Infinity
+        number = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$"
+        return f"IF({name} RLIKE {_quote(number)}, try_cast({name} AS double), NULL)"
+    return f"try_cast({name} AS {kind})"
+
+
+def _first_value(expressions: list[str]) -> str:
+    return f"coalesce({', '.join(expressions)})" if len(expressions) > 1 else expressions[0]
+
+
+def _parse(name: str, form: str, made: str) -> str:
+    """Cut a date of fixed widths out of a text.
+
+    Spark's own formatter is slower by far, takes some texts that it should not (2024-1-5T) and raises on others that an
+    older Spark read differently. As text, a part within its bounds has no sign before it.
+    """
+    guards, parts, start = [], {"%H": "0", "%M": "0", "%S": "0"}, 1
+    for piece in re.findall(r"%.|[^%]+", form):
+        width = _WIDTHS.get(piece, len(piece))
+        cut = f"substring({name}, {start}, {width})"
+        if piece == "%b":
+            place = f"instr('{_MONTHS}', {cut})"
+            guards.append(f"{place} % 3 = 1")
+            parts["%m"] = f"CAST(({place} + 2) / 3 AS INT)"
+        elif piece in _WIDTHS:
+            low, high = _BOUNDS[piece]
+            guards.append(f"{cut} BETWEEN '{low}' AND '{high}'")
+            parts[piece] = f"try_cast({cut} AS INT)"
+        else:
+            guards.append(f"{cut} = {_quote(piece)}")
+        start += width
+    for letter, part in parts.items():
+        made = made.replace("{" + letter + "}", part)
+    return f"CASE WHEN length({name}) = {start - 1} AND {' AND '.join(guards)} THEN {made} END"
+
+
+def _derived_value(column: Mapping[str, Any]) -> str:
+    """Return the expression of a column computed from a date: the date's parts as its format has them."""
+    text = f"CAST(`{column['derived_from']}` AS STRING)"
+    starts = {"%Y": 1, "%m": 6, "%d": 9, "%H": 12, "%M": 15, "%S": 18}
+    pieces = re.findall(r"%.|[^%]+", column["derived_format"])
+    if "".join(pieces) == "%Y-%m":
+        return f"substring({text}, 1, 7)"
+    cuts = [f"substring({text}, {starts[p]}, {_WIDTHS[p]})" if p in starts else _quote(p) for p in pieces]
+    return f"concat({', '.join(cuts)})"
+
+
+def _problems(column: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the conditions under which a column speaks against its row, each with the reason's text."""
+    name, text, value = column["name"], f"`_text_{column['name']}`", f"`{column['name']}`"
+    found = []
+    if column["required"]:
+        found.append((f"{text} IS NULL", f"{name}: missing"))
+    if column["values"]:
+        found.append((f"({text} IS NOT NULL AND {value} IS NULL)", f"{name}: not an allowed value"))
+    elif column["type"] != "string":
+        problem = _TYPE_REASONS.get(column["type"], "not a number")
+        found.append((f"({text} IS NOT NULL AND {value} IS NULL)", f"{name}: {problem}"))
+    if column["pattern"]:
+        found.append(
+            (f"({text} IS NOT NULL AND NOT {text} RLIKE {_quote(column['pattern'])})", f"{name}: wrong pattern")
+        )
+    bounds = [
+        f"{value} {sign} CAST('{column[bound]}' AS {column['type'] if column['type'] != 'int' else 'bigint'})"
+        for bound, sign in (("minimum", "<"), ("maximum", ">"))
+        if column[bound] is not None
+    ]
+    if bounds:
+        found.append((f"({value} IS NOT NULL AND ({' OR '.join(bounds)}))", f"{name}: out of range"))
+    return found
+
+
+def tally(cleaned: DataFrame, contract: Contract) -> DataFrame:
+    """Count rows by file, partition and whether they are rejected, with the lowest `_row` of each group."""
+    rejected = F.expr(f"{REASONS} IS NOT NULL").alias("rejected")
+    partition = F.expr(f"IF({REASONS} IS NULL, `{contract['partition']}`, NULL)").alias("partition")
+    return cleaned.groupBy(FILE, partition, rejected).agg(F.count("*").alias("rows"), F.min(ROW).alias("first"))
+
+
+def rank_versions(rows: DataFrame, contract: Contract, tasks: int) -> DataFrame:
+    """Rank the rows of each key over a total order of their content, so that the same rows give the same winner.
+
+    The contract's ordering decides, then every other column. `_version` is 1 for the row that is kept. A row equal to
+    it in every column has `_place` 1 as well (a duplicate); any other is superseded.
+
+    Where the key decides the partition, one shuffle serves ranking and writing; otherwise the writer needs its own.
+    """
+    columns = [column["name"] for column in contract["columns"]]
+    first = [
+        f"`{o['column']}` {'DESC NULLS LAST' if o['descending'] else 'ASC NULLS FIRST'}" for o in contract["ordering"]
+    ]
+    ordered = [entry["column"] for entry in contract["ordering"]]
+    rest = [f"`{name}` ASC NULLS FIRST" for name in columns if name not in ordered and name not in contract["key"]]
+    aligned = partition_source(contract) in contract["key"]
+    keys = [contract["partition"], *contract["key"]] if aligned else contract["key"]
+    shuffled = rows.select(*columns)
+    if aligned:
+        shuffled = shuffled.repartition(tasks, contract["partition"])
+    window = f"(PARTITION BY {', '.join(f'`{k}`' for k in dict.fromkeys(keys))} ORDER BY {', '.join([*first, *rest])})"
+    return shuffled.selectExpr("*", f"row_number() OVER {window} AS {VERSION}", f"rank() OVER {window} AS {PLACE}")
+
+
+def keep_winners(ranked: DataFrame, contract: Contract, tasks: int) -> DataFrame:
+    """Return the kept rows as the table has them, those of one partition together and sorted by key."""
+    kept = ranked.where(f"{VERSION} = 1").select(*(column["name"] for column in table_columns(contract)))
+    if partition_source(contract) in contract["key"]:
+        return kept
+    return kept.repartition(tasks, contract["partition"]).sortWithinPartitions(contract["partition"], *contract["key"])
+
+
+def partition_source(contract: Contract) -> str:
+    """Return the raw column that decides a row's partition."""
+    by_name = {column["name"]: column for column in contract["columns"]}
+    return str(by_name[contract["partition"]]["derived_from"] or contract["partition"])
+
+
+def _quote(text: str) -> str:
+    """Write a text as a Spark SQL literal."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

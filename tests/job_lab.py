@@ -1,0 +1,120 @@
+"""A lake with the job over it, for tests: upload raw files, run glue/job.py, read what it published."""
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from services_s3 import S3Stack, s3_stack
+
+from helpers.contract import compile_contract, load_contract
+from local_aws.glue import spark
+
+ROOT = Path(__file__).resolve().parent.parent
+RAW, CURATED = "lab-raw", "lab-curated"
+
+
+@dataclass(frozen=True)
+class JobLab:
+    """An S3 front over a lake of two buckets, and what a job run needs to start."""
+
+    stack: S3Stack
+    work: Path
+
+    @property
+    def s3(self) -> Any:
+        """A client with the job's key."""
+        return self.stack.client("glue")
+
+    def put_contract(self, dataset: str, compiled: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Put a dataset's compiled contract where the job looks; return it."""
+        content = dict(compiled or compile_contract(load_contract(dataset)))
+        body = json.dumps(content).encode()
+        self.s3.put_object(Bucket=CURATED, Key=f"_contracts/{content['dataset']}.json", Body=body)
+        return content
+
+    def upload(self, dataset: str, name: str, body: bytes, day: str = "2024-01-31") -> str:
+        """Put one raw object under a key as step 01 makes it; return the key."""
+        key = f"{dataset}/ingest_date={day}/{hashlib.sha256(body).hexdigest()[:12]}-{name}"
+        self.s3.put_object(Bucket=RAW, Key=key, Body=body)
+        return key
+
+    def upload_folder(self, dataset: str, folder: Path) -> dict[str, str]:
+        """Put every file of a folder; return key -> file name."""
+        return {self.upload(dataset, path.name, path.read_bytes()): path.name for path in sorted(folder.iterdir())}
+
+    def arguments(self, dataset: str, token: str) -> list[str]:
+        """Return the job's arguments as Glue passes them."""
+        named = {"JOB_NAME": "lab", "DATASET": dataset, "RUN_TOKEN": token, "DATABASE": "lab"}
+        named |= {"RAW_BUCKET": RAW, "CURATED_BUCKET": CURATED}
+        return [part for name, value in named.items() for part in (f"--{name}", value)]
+
+    def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return a job process's environment: Spark over the lake, boto3 at the front."""
+        conf = self.work / "conf"
+        if not conf.is_dir():
+            options = spark.choose_jvm_options(0)
+            properties = spark.spark_properties(self.stack.lake, self.work, options, {})
+            properties["spark.driver.extraJavaOptions"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+            spark.write_configuration(self.work, properties)
+        key = self.stack.key("glue")
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.work),
+            "JAVA_HOME": str(spark.java_home()),
+            "SPARK_CONF_DIR": str(conf),
+            "SPARK_LOCAL_DIRS": str(self.work / "local"),
+            "PYTHONPATH": str(ROOT / "glue"),
+            "PYSPARK_PYTHON": sys.executable,
+            "AWS_ENDPOINT_URL_S3": self.stack.endpoint,
+            "AWS_ACCESS_KEY_ID": key["access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": key["secret_access_key"],
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **(extra or {}),
+        }
+
+    def run_process(self, dataset: str, token: str, **extra: str) -> "subprocess.CompletedProcess[str]":
+        """Run the job as a process of its own, as Glue would; `extra` goes into its environment."""
+        command = [sys.executable, str(ROOT / "glue" / "job.py"), *self.arguments(dataset, token)]
+        return subprocess.run(
+            command, env=self.environment(extra), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300
+        )
+
+    def read_json(self, key: str) -> dict[str, Any]:
+        """Read a JSON object from the curated bucket."""
+        content: dict[str, Any] = json.loads(self.s3.get_object(Bucket=CURATED, Key=key)["Body"].read())
+        return content
+
+    def report(self, dataset: str, token: str) -> dict[str, Any]:
+        """Return a run's report."""
+        return self.read_json(f"_reports/{dataset}/{token}.json")
+
+    def keys(self, prefix: str) -> list[str]:
+        """List keys of the curated bucket."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=CURATED, Prefix=prefix)
+        return [found["Key"] for page in pages for found in page.get("Contents", [])]
+
+    def query(self, sql: str, table: str) -> list[tuple[Any, ...]]:
+        """Query a published table, `{table}` in the SQL, with DuckDB."""
+        files = f"read_parquet('{self.stack.lake}/{CURATED}/data/{table}/**/*.parquet', hive_partitioning=true)"
+        with duckdb.connect() as connection:
+            return connection.execute(sql.replace("{table}", files)).fetchall()
+
+
+@contextlib.contextmanager
+def job_lab(folder: Path) -> Iterator[JobLab]:
+    """Start the S3 servers over a new lake with the two buckets."""
+    work = folder / "work"
+    (work / "tmp").mkdir(parents=True)
+    with s3_stack(folder / "home") as stack:
+        for bucket in (RAW, CURATED):
+            stack.client("admin").create_bucket(Bucket=bucket)
+        yield JobLab(stack, work)
