@@ -308,9 +308,12 @@ def quoted(text: str, always: bool = False) -> str:
 
 def write_export(export: Export, texts: dict[str, list[str]], kind: list[int], folder: Path) -> dict[str, object]:
     """Write one file; return its name, its rows and the rows that must be rejected, with place and reasons."""
-    columns = [texts[name] for name in export.columns]
-    if export.quote_all:
-        columns = [[quoted(text, always=True) for text in column] for column in columns]
+    columns = [
+        [quoted(text, export.quote_all) for text in texts[name]]
+        if export.quote_all or name == "remarks"
+        else texts[name]
+        for name in export.columns
+    ]
     records = [",".join(cells) for cells in zip(*columns, strict=True)]
     names = list(DEFECTS)
     lines = [",".join(quoted(export.names[name]) for name in export.columns)]
@@ -361,7 +364,6 @@ def generate(out: Path, total: int, seed: int, clean: Path | None = None) -> dic
     planted = soil(texts, rows, rng)
     spoil(texts, kind, rng)
     planted["padded"] = pad(texts, total, rng)
-    texts["remarks"] = np.array([quoted(text) for text in texts["remarks"].tolist()], dtype=object)
     order = np.lexsort((rng.random(total), rows["file"]))
     bounds = np.searchsorted(rows["file"][order], np.arange(MONTHS + 1))
     out.mkdir(parents=True, exist_ok=True)
