@@ -142,7 +142,7 @@ class CatalogOperations:
     def get_table_versions(self, request: Json) -> Json:
         versions = self._catalog.list_table_versions(request["DatabaseName"], request["TableName"])
         # From new to old, hence the key that falls as the version rises.
-        page, more = take_page(versions, lambda table: f"{10**9 - int(table['VersionId']):09}", request)
+        page, more = take_page(versions, lambda table: f"{10**9 - 1 - int(table['VersionId']):09}", request)
         return {"TableVersions": [_version(table) for table in page], **more}
 
     def delete_table_version(self, request: Json) -> Json:

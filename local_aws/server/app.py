@@ -116,7 +116,7 @@ def _is_addressed(call: Call) -> bool:
 
 
 def _not_listed(call: Call) -> ServiceError:
-    if call.service == "s3":
+    if call.service in ("s3", "s3express"):
         return ServiceError("NotImplemented", "S3 has an endpoint of its own: see `workbench env`.", 501)
     message = f"{call.name} is not supported locally: {SUPPORT_PAGE} lists what is."
     if call.protocol in ("query", "ec2"):

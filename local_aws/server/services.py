@@ -6,6 +6,7 @@ from typing import Any
 
 from local_aws.glue.catalog_operations import CatalogOperations
 from local_aws.glue.catalog_records import CatalogRecords
+from local_aws.glue.job_operations import JobOperations
 from local_aws.glue.partition_operations import PartitionOperations
 from local_aws.server.context import Context
 from local_aws.server.identity import IdentityOperations
@@ -14,7 +15,7 @@ from local_aws.server.records import RECORDS
 from local_aws.server.stacks import StackOperations
 
 HANDLERS: dict[str, tuple[Any, ...]] = {
-    "glue": (CatalogOperations, PartitionOperations, CatalogRecords),
+    "glue": (CatalogOperations, PartitionOperations, CatalogRecords, JobOperations),
     "cloudformation": (StackOperations,),
     "sts": (IdentityOperations,),
 }

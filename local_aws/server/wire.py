@@ -19,7 +19,7 @@ from local_aws.signing import SignedRequest
 Protocol = Literal["json", "query", "ec2", "cbor", "rest-json", "rest-xml"]
 
 # Signing names of the services that speak REST XML; every other REST service speaks JSON.
-_REST_XML = frozenset({"s3", "cloudfront", "route53"})
+_REST_XML = frozenset({"s3", "s3express", "s3-object-lambda", "cloudfront", "route53"})
 _SCOPE = re.compile(r"Credential=[^/]+(?:/|%2F)\d{8}(?:/|%2F)[^/%]*(?:/|%2F)([^/%]+)(?:/|%2F)aws4_request")
 
 
