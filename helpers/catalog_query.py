@@ -15,7 +15,7 @@ import pandas as pd
 from helpers.catalog_query_table import crawl_table, read_last_report
 from helpers.config import StepConfig
 from helpers.contract import SavedQuery, load_contract
-from helpers.errors import ContractError, StepError
+from helpers.errors import ContractError, StepError, UsageError, nearest
 from helpers.objects import write_json
 from helpers.plots import plot_bars, plot_lines
 from helpers.progress import ProgressLine
@@ -43,6 +43,11 @@ class Answer:
     def table(self) -> pd.DataFrame:
         """The first ten rows."""
         return self.frame.head(_TABLE_ROWS)
+
+    @property
+    def text(self) -> str:
+        """The question and its SQL."""
+        return f"{self.query.question}\n\n{self.query.sql}"
 
     @property
     def remark(self) -> str:
@@ -92,6 +97,27 @@ class Answers:
     def last(self) -> Answer:
         """The last saved query's answer."""
         return self.answers[-1]
+
+    def find(self, name: str) -> Answer:
+        """Return the answer of the saved query `name`.
+
+        Raises:
+            UsageError: there is none of that name; the nearest names are given.
+        """
+        names = {answer.query.name: answer for answer in self.answers}
+        if name not in names:
+            raise UsageError(f'no saved query "{name}"; {nearest(name, names)}')
+        return names[name]
+
+    @property
+    def totals(self) -> pd.DataFrame:
+        """What was asked and what it cost, in numbers."""
+        rows = [
+            ["saved queries answered", len(self.answers)],
+            ["rows of all answers", sum(len(answer.frame) for answer in self.answers)],
+            ["rows of the table", self.table_rows],
+        ]
+        return pd.DataFrame(rows, columns=["Athena", "number"])
 
     @property
     def overview(self) -> pd.DataFrame:

@@ -64,6 +64,11 @@ class IngestResult:
         return len({delivery.object.key for delivery in self.deliveries if delivery.uploaded})
 
     @property
+    def distinct_contents(self) -> int:
+        """How many different contents this run's files have."""
+        return len({delivery.sha256 for delivery in self.deliveries})
+
+    @property
     def delivered_bytes(self) -> int:
         """The size of this run's files as S3 has them."""
         return sum(delivery.object.bytes for delivery in self.deliveries)
@@ -79,7 +84,7 @@ class IngestResult:
         """What this dataset has in raw, whichever run put it there."""
         figures = [
             ["files of this delivery", len(self.deliveries)],
-            ["distinct contents among them", len({delivery.sha256 for delivery in self.deliveries})],
+            ["distinct contents among them", self.distinct_contents],
             ["objects under the dataset's raw prefix", self.total_objects],
             ["their bytes", self.total_bytes],
         ]

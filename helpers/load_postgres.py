@@ -56,6 +56,28 @@ class LoadResult:
         return pd.DataFrame(rows, columns=["relation", "columns", "rows in Athena", "rows in PostgreSQL"])[:_TABLE_ROWS]
 
     @property
+    def sizes(self) -> pd.DataFrame:
+        """Rows by relation, the names without what the dataset's all begin with; at most ten."""
+        names = [extract.relation.removeprefix(f"{self.dataset}__") for extract in self.extracts]
+        rows = [[name, self.loaded[e.relation]] for name, e in zip(names, self.extracts, strict=True)]
+        return pd.DataFrame(rows, columns=["relation", "rows"])[:_TABLE_ROWS]
+
+    @property
+    def first_answer(self) -> str:
+        """The relation that holds the first saved query's answer."""
+        return self.extracts[1].relation
+
+    @property
+    def totals(self) -> pd.DataFrame:
+        """What readers find in the schema, in numbers."""
+        rows = [
+            ["relations", len(self.extracts)],
+            ["their columns", sum(len(extract.columns) for extract in self.extracts)],
+            ["their rows", sum(self.loaded.values())],
+        ]
+        return pd.DataFrame(rows, columns=[f"schema {PUBLIC}", "number"])
+
+    @property
     def remark(self) -> str:
         """What to notice, in one sentence."""
         return (

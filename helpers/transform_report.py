@@ -93,6 +93,11 @@ class TransformResult:
             found = [*found[: _TABLE_ROWS - 1], (f"{len(rest)} more", sum(rows for _, rows in rest))]
         return pd.DataFrame(found, columns=["partition", "rows"])
 
+    @property
+    def partition_rows(self) -> int:
+        """The rows of all partitions together."""
+        return sum(self._partition_rows().values())
+
     def _partition_rows(self) -> dict[str, int]:
         """Return rows by partition; a large partition has several objects."""
         rows: dict[str, int] = {}

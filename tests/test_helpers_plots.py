@@ -1,0 +1,71 @@
+"""Charts: the same bytes from the same numbers, units on the axis, every kind of answer drawn."""
+
+import io
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import matplotlib
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from helpers.plots import PALETTE, plot_bars, plot_lines
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+matplotlib.use("agg")
+SCORES = pd.DataFrame({"group": ["a", "b", None], "math": [Decimal("61.50"), 70.25, None], "reading": [1, 2, 3]})
+
+
+def as_png(axes: "Axes") -> bytes:
+    """Return the chart as the bytes that a notebook stores."""
+    buffer = io.BytesIO()
+    figure = axes.figure
+    figure.savefig(buffer, format="png")  # type: ignore[union-attr]
+    plt.close("all")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("draw", [plot_bars, plot_lines])
+def test_a_chart_is_the_same_bytes_each_time(draw: "type[Axes]") -> None:
+    """Two drawings of the same numbers do not differ in a byte, and a chart is small."""
+    first, second = (as_png(draw(SCORES, "Scores", "points")) for _ in range(2))
+    assert first == second
+    assert len(first) < 150 * 1024
+
+
+def test_a_bar_is_as_long_as_its_number_says() -> None:
+    """Categories come in the order of the rows, decimals are numbers, a missing one has no bar."""
+    axes = plot_bars(SCORES[["group", "math"]], "Scores", "points")
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b", "(none)"]
+    widths = [bar.get_width() for bar in axes.patches]  # type: ignore[attr-defined]
+    assert widths[:2] == [61.5, 70.25]
+    assert axes.get_xlabel() == "math (points)"
+    assert axes.get_legend() is None
+    plt.close("all")
+
+
+def test_several_columns_are_series_with_a_legend_and_apart_in_colour() -> None:
+    """Each column is a colour of the palette, named in the legend; the axis carries the unit alone."""
+    axes = plot_lines(SCORES, "Scores", "points")
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["math", "reading"]
+    assert [line.get_color() for line in axes.lines] == list(PALETTE[:2])
+    assert axes.get_ylabel() == "points"
+    plt.close("all")
+
+
+def test_a_name_that_athena_made_up_is_not_shown() -> None:
+    """`_col1` says nothing to a reader; the unit does."""
+    axes = plot_bars(pd.DataFrame({"gender": ["x"], "_col1": [1.0]}), "Average", "percent")
+    assert axes.get_xlabel() == "percent"
+    plt.close("all")
+
+
+def test_nothing_to_show_is_said() -> None:
+    """An answer without rows is drawn as that, not as an error."""
+    axes = plot_bars(pd.DataFrame({"reason": [], "rows": []}), "Reasons")
+    assert "nothing to show" in [text.get_text() for text in axes.texts]
+    plt.close("all")
