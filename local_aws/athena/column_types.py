@@ -7,9 +7,9 @@ from local_aws.athena.errors import QueryError
 
 INTEGERS = ("tinyint", "smallint", "integer", "bigint")
 COLUMN_TYPES = frozenset(
-    (*INTEGERS, "boolean", "real", "double", "decimal", "varchar", "varbinary", "date", "timestamp", "array", "map")
-    + ("row",)
+    [*INTEGERS, "boolean", "real", "double", "decimal", "varchar", "varbinary", "date", "timestamp"]
 )
+NESTED_TYPES = frozenset(["array", "map", "row"])
 
 
 @lru_cache(maxsize=4096)
@@ -24,7 +24,7 @@ def column_type(text: str) -> TrinoType:
 
 
 def _check(type_: TrinoType, text: str) -> None:
-    if type_.name not in COLUMN_TYPES:
+    if type_.name not in COLUMN_TYPES | NESTED_TYPES:
         raise QueryError("NOT_SUPPORTED", f"Column type {text!r} is not supported by the local engine")
     for element in type_.elements:
         _check(element, text)

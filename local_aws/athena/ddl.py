@@ -20,8 +20,9 @@ from local_aws.athena.writes import partition_input
 from local_aws.errors import ServiceError
 
 DDL_TASK = "Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. "
-TABLE_KEYS = ("Name", "Description", "Owner", "Retention", "StorageDescriptor", "PartitionKeys", "ViewOriginalText")
-TABLE_KEYS += ("ViewExpandedText", "TableType", "Parameters")
+TABLE_KEYS = frozenset(
+    ["Name", "Description", "Owner", "Retention", "StorageDescriptor", "PartitionKeys", "TableType", "Parameters"]
+)
 Json = dict[str, Any]
 
 

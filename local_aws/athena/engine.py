@@ -73,9 +73,9 @@ class Engine:
         if self._spare is None:
             connection = self._connect()
             with self._lock:
-                connection, self._spare = self._spare, connection
-            if connection is not None:
-                connection.close()
+                surplus, self._spare = self._spare, connection
+            if surplus is not None:
+                surplus.close()
 
     def close(self) -> None:
         """Close the spare connection and remove the work folder."""
@@ -86,7 +86,10 @@ class Engine:
         shutil.rmtree(self.work, ignore_errors=True)
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
-        limits = {"threads": str(self.limits.threads), "memory_limit": f"{self.limits.memory_bytes}B"}
+        limits: dict[str, str | bool | int | float | list[str]] = {
+            "threads": str(self.limits.threads),
+            "memory_limit": f"{self.limits.memory_bytes}B",
+        }
         connection = duckdb.connect(":memory:", config=limits)
         for statement in (*SETTINGS, *MACROS):
             connection.execute(statement)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from local_aws.athena import statements as s
 from local_aws.athena.errors import QueryError
+from local_aws.athena.table_grammar import read_columns, read_external_table
 from local_aws.athena.words import TableName, Words
 
 REFUSED = ("MERGE", "DELETE", "UPDATE", "ANALYZE", "OPTIMIZE", "VACUUM", "TRUNCATE", "GRANT", "REVOKE", "CALL", "USE")
-FORMATS = {"PARQUET": "parquet", "TEXTFILE": "textfile", "JSON": "json"}
 QUERY_STARTS = ("SELECT", "WITH", "VALUES", "TABLE")
 
 
@@ -37,7 +37,7 @@ def _create(words: Words) -> s.Statement:
         return _create_database(words)
     if words.accept("EXTERNAL"):
         words.expect("TABLE")
-        return _create_table(words)
+        return read_external_table(words)
     replace = words.accept("OR", "REPLACE")
     if words.accept("VIEW"):
         table = words.table_name()
@@ -54,99 +54,6 @@ def _create_database(words: Words) -> s.CreateDatabase:
     location = words.string() if words.accept("LOCATION") else None
     properties = words.strings() if words.accept("WITH", "DBPROPERTIES") else {}
     return s.CreateDatabase(name, if_not_exists, comment, location, properties)
-
-
-def _create_table(words: Words) -> s.CreateTable:
-    if_not_exists = words.accept("IF", "NOT", "EXISTS")
-    table = words.table_name()
-    columns = _columns(words)
-    found: dict[str, object] = {}
-    while not words.at_end():
-        _table_clause(words, found)
-    location = found.pop("location", None)
-    if not isinstance(location, str):
-        raise QueryError("SYNTAX_ERROR", f"CREATE EXTERNAL TABLE {table}: LOCATION is missing")
-    partitions = found.pop("partitions", [])
-    return s.CreateTable(table, if_not_exists, columns, partitions, location, **found)  # type: ignore[arg-type]
-
-
-def _table_clause(words: Words, found: dict[str, object]) -> None:
-    if words.accept("COMMENT"):
-        found["comment"] = words.string()
-    elif words.accept("PARTITIONED", "BY"):
-        found["partitions"] = _columns(words)
-    elif words.accept("ROW", "FORMAT", "SERDE"):
-        found["serde"] = words.string()
-        if words.accept("WITH", "SERDEPROPERTIES"):
-            found["serde_properties"] = words.strings()
-    elif words.accept("ROW", "FORMAT", "DELIMITED"):
-        found["serde_properties"] = _delimited(words)
-    elif words.accept("STORED", "AS", "INPUTFORMAT"):
-        found["format"] = "parquet" if "parquet" in words.string().lower() else "textfile"
-        words.expect("OUTPUTFORMAT")
-        words.string()
-    elif words.accept("STORED", "AS"):
-        name = words.take().upper
-        if name not in FORMATS:
-            raise QueryError("NOT_SUPPORTED", f"STORED AS {name} is not supported by the local Athena")
-        found["format"] = FORMATS[name]
-    elif words.accept("LOCATION"):
-        found["location"] = words.string()
-    elif words.accept("TBLPROPERTIES"):
-        found["properties"] = words.strings()
-    elif words.accept("CLUSTERED"):
-        raise QueryError("NOT_SUPPORTED", "CLUSTERED BY is not supported by the local Athena")
-    else:
-        words.fail("<table clause>")
-
-
-def _delimited(words: Words) -> dict[str, str]:
-    clauses = {
-        ("FIELDS", "TERMINATED", "BY"): "field.delim",
-        ("ESCAPED", "BY"): "escape.delim",
-        ("COLLECTION", "ITEMS", "TERMINATED", "BY"): "collection.delim",
-        ("MAP", "KEYS", "TERMINATED", "BY"): "mapkey.delim",
-        ("LINES", "TERMINATED", "BY"): "line.delim",
-        ("NULL", "DEFINED", "AS"): "serialization.null.format",
-    }
-    properties: dict[str, str] = {}
-    while True:
-        name = next((name for keywords, name in clauses.items() if words.accept(*keywords)), None)
-        if name is None:
-            break
-        properties[name] = words.string()
-    if properties.pop("line.delim", "\n") != "\n":
-        raise QueryError("NOT_SUPPORTED", "LINES TERMINATED BY allows only \\n")
-    if "field.delim" in properties:
-        properties["serialization.format"] = properties["field.delim"]
-    return properties
-
-
-def _columns(words: Words) -> list[s.Column]:
-    words.expect_symbol("(")
-    columns = []
-    while True:
-        name = words.identifier()
-        type_ = _type(words)
-        columns.append(s.Column(name, type_, words.string() if words.accept("COMMENT") else None))
-        if not words.accept_symbol(","):
-            break
-    words.expect_symbol(")")
-    return columns
-
-
-def _type(words: Words) -> str:
-    """Take a Hive type as text without spaces; whether the type exists is not known here."""
-    text, depth = "", 0
-    while True:
-        word = words.word
-        ends = word.kind == "end" or (depth == 0 and (word.text in (",", ")") or (text and word.kind != "symbol")))
-        if ends and text:
-            return text
-        if word.kind == "end" or (not text and word.kind != "word"):
-            words.fail("<type>")
-        depth += {"<": 1, "(": 1, ">": -1, ")": -1}.get(word.text, 0)
-        text += words.take().text.strip("`").lower()
 
 
 def _create_table_as(words: Words) -> s.CreateTableAs:
@@ -219,9 +126,9 @@ def _alter(words: Words) -> s.Statement:
     words.expect("TABLE")
     table = words.table_name()
     if words.accept("ADD", "COLUMNS"):
-        return s.ChangeColumns(table, _columns(words), replace=False)
+        return s.ChangeColumns(table, read_columns(words), replace=False)
     if words.accept("REPLACE", "COLUMNS"):
-        return s.ChangeColumns(table, _columns(words), replace=True)
+        return s.ChangeColumns(table, read_columns(words), replace=True)
     if words.accept("SET", "TBLPROPERTIES"):
         return s.SetProperties(table, words.strings())
     if words.accept("SET", "LOCATION"):
@@ -233,7 +140,8 @@ def _alter(words: Words) -> s.Statement:
     if words.accept("ADD"):
         return _add_partitions(words, table)
     words.expect("DROP")
-    if_exists, partitions = words.accept("IF", "EXISTS"), []
+    if_exists = words.accept("IF", "EXISTS")
+    partitions: list[dict[str, str]] = []
     while not partitions or words.accept_symbol(","):
         words.expect("PARTITION")
         partitions.append(_partition(words))

@@ -91,7 +91,7 @@ def _missing(message: str) -> ServiceError:
 
 
 def _database(database: Json) -> Json:
-    optional = {name: database[name] for name in ("Description", "Parameters") if name in database}
+    optional: Json = {name: database[name] for name in ("Description", "Parameters") if name in database}
     return {"Name": database["Name"], **optional}
 
 

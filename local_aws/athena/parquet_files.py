@@ -105,10 +105,11 @@ def trino_type(stored: pa.DataType) -> TrinoType | None:
         return trino_type(stored.value_type)
     if pa.types.is_timestamp(stored) and stored.tz is None and stored.unit != "ns":
         return types.timestamp()
+    no_names: list[str] = []
     if pa.types.is_list(stored) or pa.types.is_large_list(stored):
-        inner, names = [stored.value_type], []
+        inner, names = [stored.value_type], no_names
     elif pa.types.is_map(stored):
-        inner, names = [stored.key_type, stored.item_type], []
+        inner, names = [stored.key_type, stored.item_type], no_names
     elif pa.types.is_struct(stored):
         inner, names = [field.type for field in stored], [field.name.lower() for field in stored]
     else:

@@ -39,7 +39,7 @@ class PreparedStatements:
 
     def put(self, workgroup: str, name: str, sql: str, description: str | None = None) -> None:
         """Write a statement, also over an old one."""
-        document = {"StatementName": name, "QueryStatement": sql, "WorkGroupName": workgroup}
+        document: Json = {"StatementName": name, "QueryStatement": sql, "WorkGroupName": workgroup}
         document |= {"LastModifiedTime": time.time()} | ({"Description": description} if description else {})
         self.store.put(KIND, _key(workgroup, name), document)
 

@@ -62,12 +62,9 @@ def build_relation(table: Json, list_partitions: Callable[[], Sequence[Json]], l
     parameters = table.get("Parameters", {})
     if str(parameters.get("projection.enabled", "")).lower() == "true":
         raise QueryError("NOT_SUPPORTED", f"Table {table['Name']} uses partition projection: register its partitions")
-    if (
-        str(parameters.get("table_type", "")).lower() in ("iceberg", "delta")
-        or "spark.sql.sources.provider" in parameters
-    ):
-        provider = parameters.get("table_type") or parameters["spark.sql.sources.provider"]
-        if str(provider).lower() not in ("parquet", "csv", "json"):
+    for parameter in ("table_type", "spark.sql.sources.provider"):
+        provider = str(parameters.get(parameter, "hive")).lower()
+        if provider not in ("hive", "parquet", "csv", "json"):
             raise QueryError("NOT_SUPPORTED", f"Table {table['Name']} is a {provider} table, which is not supported")
     data, keys = data_columns(table), partition_columns(table)
     sources = _partition_sources(table, list_partitions(), lake) if keys else [_table_source(table, lake)]
@@ -160,12 +157,10 @@ def _scan(
         inner = text_files.quoted_cells(data, storage.parameters, files, storage.skip)
         cells, source = names, f"({inner})"
     else:
-        read = (
-            text_files.json_cells(data) if storage.format == "json" else text_files.delimited(data, storage.parameters)
-        )
-        cells, row = read
+        is_json = storage.format == "json"
+        cells, row = text_files.json_cells(data) if is_json else text_files.delimited(data, storage.parameters)
         source = f"(SELECT {row} AS cells, line FROM {text_files.lines_scan(files, storage.skip)})"
-        if storage.format == "json":
+        if is_json:
             source = source[:-1] + " WHERE trim(line) <> '')"
     listed = [f"{cell} AS {name}" for cell, name in zip(cells, names, strict=True)] + key_list
     return f"SELECT {', '.join(listed)} FROM {source}"

@@ -88,7 +88,7 @@ class StatementOperations:
     def update_named_query(self, request: Json) -> Json:
         key = request["NamedQueryId"]
         self._named(key)
-        changed = {name: request[name] for name in ("Name", "Description", "QueryString") if name in request}
+        changed: Json = {name: request[name] for name in ("Name", "Description", "QueryString") if name in request}
         self.store.put(NAMED, key, {**(self.store.get(NAMED, key) or {}), **changed})
         return {}
 

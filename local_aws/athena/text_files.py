@@ -150,7 +150,7 @@ def json_cell(value: str, type_: TrinoType, depth: int = 0) -> str:
         target = f"CASE WHEN {kind} = 'ARRAY' THEN {elements} ELSE {bad} END"
     elif type_.name == "row":
         members = zip(type_.names, type_.elements, strict=True)
-        fields = [f'"{name}" := {json_cell(_member(value, name or ""), inner, depth)}' for name, inner in members]
+        fields = [f'"{name}" := {json_cell(_member(value, name or ""), type_, depth)}' for name, type_ in members]
         target = f"CASE WHEN {kind} = 'OBJECT' THEN struct_pack({', '.join(fields)}) ELSE {bad} END"
     else:
         target = bad

@@ -19,10 +19,7 @@ DEFAULTS: dict[str, Any] = {
     "RequesterPaysEnabled": False,
     "EngineVersion": ENGINE_VERSION,
 }
-RECORDED = frozenset(
-    ("ResultConfiguration", "EnforceWorkGroupConfiguration", "PublishCloudWatchMetricsEnabled", "RequesterPaysEnabled")
-    + ("BytesScannedCutoffPerQuery", "EngineVersion")
-)
+RECORDED = frozenset([*DEFAULTS, "ResultConfiguration", "BytesScannedCutoffPerQuery"])
 RESULT_MEMBERS = frozenset(("OutputLocation", "EncryptionConfiguration", "ExpectedBucketOwner", "AclConfiguration"))
 UPDATES = frozenset((*RECORDED, "ResultConfigurationUpdates", "RemoveBytesScannedCutoffPerQuery"))
 UPDATES -= frozenset(("ResultConfiguration",))
@@ -71,8 +68,8 @@ class Workgroups:
 
     @staticmethod
     def _new(name: str, configuration: Json, description: str | None) -> Json:
-        document = {"Name": name, "State": "ENABLED", "Configuration": {**DEFAULTS, **_effective(configuration)}}
-        document |= {"Description": description or "", "CreationTime": round(time.time(), 3)}
+        document: Json = {"Name": name, "State": "ENABLED", "Configuration": {**DEFAULTS, **_effective(configuration)}}
+        document |= {"Description": description or "", "CreationTime": time.time()}
         return document
 
     def update(self, request: Json) -> None:
@@ -92,7 +89,7 @@ class Workgroups:
                 configuration.pop("BytesScannedCutoffPerQuery", None)
             configuration.update(_effective(updates))
             configuration["ResultConfiguration"] = results
-            optional = {name: request[name] for name in ("Description", "State") if name in request}
+            optional: Json = {name: request[name] for name in ("Description", "State") if name in request}
             self.store.put(KIND, document["Name"], {**document, **optional})
 
     def delete(self, name: str) -> None:

@@ -25,9 +25,9 @@ from local_aws.athena.task import Task
 from local_aws.athena.words import TableName
 
 CTAS_PROPERTIES = frozenset(
-    ("format", "external_location", "partitioned_by", "field_delimiter", "write_compression", "parquet_compression")
-    + ("table_type", "is_external")
+    ["format", "external_location", "partitioned_by", "field_delimiter", "write_compression", "parquet_compression"]
 )
+FIXED_PROPERTIES = {"table_type": "hive", "is_external": "true"}
 UNLOAD_PROPERTIES = frozenset(("format", "partitioned_by", "field_delimiter", "compression"))
 Json = dict[str, Any]
 
@@ -42,7 +42,7 @@ def create_table_as(task: Task, statement: s.CreateTableAs) -> None:
             raise QueryError("TABLE_ALREADY_EXISTS", f"Destination table 'awsdatacatalog.{name}' already exists")
         _report(task, [], 0)
         return
-    _check_properties(properties, CTAS_PROPERTIES, {"table_type": "hive", "is_external": "true"})
+    _check_properties(properties, CTAS_PROPERTIES, FIXED_PROPERTIES)
     spec = _file_spec(properties, ("write_compression", "parquet_compression"), "parquet", "snappy")
     location = _ctas_location(task, properties)
     query = task.session.translate(statement.query)
@@ -85,7 +85,7 @@ def _check_properties(properties: dict[str, s.Property], known: frozenset[str], 
     for name, value in properties.items():
         if name.startswith("bucket"):
             raise QueryError("NOT_SUPPORTED", f"Property {name} is not supported by the local Athena")
-        if name not in known:
+        if name not in known and name not in fixed:
             raise QueryError("INVALID_TABLE_PROPERTY", f"Table property '{name}' does not exist")
         if name in fixed and str(value).lower() != fixed[name]:
             raise QueryError("NOT_SUPPORTED", f"{name} = {value} is not supported by the local Athena")
