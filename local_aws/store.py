@@ -21,7 +21,9 @@ BUSY_SECONDS = 30.0
 _LAST = "\U0010ffff"  # sorts after every character that a key holds
 
 _Rows = list[tuple[Any, ...]]
-_Listed = list[tuple[str, Document]]  # inside the class `list` is the method
+# Inside the class `list` is the method.
+_Listed = list[tuple[str, Document]]
+_Keys = list[str]
 
 # How a transaction begins, ends, and is undone: the outermost one, and one within another.
 _BRACKETS = (
@@ -77,6 +79,14 @@ class Store:
         )
         return [(key, json.loads(body)) for key, body in rows]
 
+    def keys(self, kind: str, prefix: str = "") -> _Keys:
+        """Return the keys that `list` would give, without reading the documents."""
+        rows = self._read(
+            "SELECT key FROM documents WHERE kind = ? AND key >= ? AND key < ? ORDER BY key",
+            (kind, prefix, prefix + _LAST),
+        )
+        return [key for (key,) in rows]
+
     def put(self, kind: str, key: str, document: Document) -> None:
         """Write the document, replacing what was there. Raises TypeError for what JSON cannot say."""
         body = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -110,11 +120,13 @@ class Store:
             try:
                 yield
                 self._connection.execute(commit)
-            except BaseException:
+            except BaseException as error:
                 # Where the disk is full, SQLite may have rolled back by itself.
                 if self._connection.in_transaction:
                     for statement in undo:
                         self._connection.execute(statement)
+                if isinstance(error, sqlite3.OperationalError):
+                    raise self._unusable(error) from error
                 raise
             finally:
                 self._depth -= 1
@@ -123,6 +135,9 @@ class Store:
         """Close the file; SQLite then folds the write-ahead log into it."""
         with self._lock:
             self._connection.close()
+
+    def _unusable(self, error: sqlite3.Error) -> StackError:
+        return StackError(f"{self.path} cannot be used ({error}): free some disk space, or run `workbench reset`.")
 
     def _read(self, sql: str, values: tuple[object, ...]) -> _Rows:
         with self._lock:

@@ -122,3 +122,15 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "catalog.sqlite").write_bytes(b"no database at all" * 100)
     with pytest.raises(StackError, match=r"catalog\.sqlite cannot be used"):
         Store(tmp_path / "catalog.sqlite")
+
+
+def test_a_full_disk_is_named_and_nothing_is_lost(store: Store) -> None:
+    """Where no page can be added the write fails in one line, and what was there stays readable."""
+    store.put("table", "a", {"n": 1})
+    limit = store._connection.execute("PRAGMA page_count").fetchone()[0]
+    store._connection.execute(f"PRAGMA max_page_count = {limit}")
+    with pytest.raises(StackError, match=r"catalog\.sqlite cannot be used \(database or disk is full\)"):
+        store.put("table", "b", {"text": "x" * 100_000})
+    assert store.list("table") == [("a", {"n": 1})]
+    store.put("table", "a", {"n": 2})
+    assert store.keys("table") == ["a"]

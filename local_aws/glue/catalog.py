@@ -144,6 +144,12 @@ class Catalog:
         self.get_table(database, table)
         return [partition for _, partition in self.store.list("partition", _key(database, table) + SEPARATOR)]
 
+    def list_partition_values(self, database: str, table: str) -> list[list[str]]:
+        """Return the values of every registered partition, in the order of `list_partitions`, which costs more."""
+        self.get_table(database, table)
+        prefix = _key(database, table) + SEPARATOR
+        return [json.loads(key.removeprefix(prefix)) for key in self.store.keys("partition", prefix)]
+
     def create_partitions(self, database: str, table: str, inputs: Iterable[Json]) -> None:
         """Register partitions from PartitionInputs: all of them, or none where one exists or does not fit."""
         with self.store.transaction():

@@ -59,23 +59,22 @@ class PartitionOperations:
     def get_partitions(self, request: Json) -> Json:
         table = self._catalog.get_table(*_table(request))
         selected = compile_predicate(request.get("Expression", ""), table["PartitionKeys"])
-        partitions = [
-            partition
-            for partition in self._catalog.list_partitions(*_table(request))
-            if _in_segment(partition, request.get("Segment")) and selected(partition["Values"])
+        wanted = [
+            values
+            for values in self._catalog.list_partition_values(*_table(request))
+            if _in_segment(values, request.get("Segment")) and selected(values)
         ]
-        page, more = take_page(partitions, lambda partition: json.dumps(partition["Values"]), request, most=1000)
+        page, more = take_page(wanted, json.dumps, request, most=1000)
+        partitions = self._found(request, page)
         if request.get("ExcludeColumnSchema"):
-            for partition in page:
+            for partition in partitions:
                 partition.get("StorageDescriptor", {}).pop("Columns", None)
-        return {"Partitions": page, **more}
+        return {"Partitions": partitions, **more}
 
     def batch_get_partition(self, request: Json) -> Json:
         self._catalog.get_table(*_table(request))
-        found = []
-        for wanted in request["PartitionsToGet"]:
-            each([wanted["Values"]], lambda values: found.append(self._catalog.get_partition(*_table(request), values)))
-        return {"Partitions": found, "UnprocessedKeys": []}
+        wanted = [item["Values"] for item in request["PartitionsToGet"]]
+        return {"Partitions": self._found(request, wanted), "UnprocessedKeys": []}
 
     def update_partition(self, request: Json) -> Json:
         self._update(request, request)
@@ -102,6 +101,12 @@ class PartitionOperations:
             )
         return {"Errors": [{"PartitionValues": values, "ErrorDetail": detail} for values, detail in errors]}
 
+    def _found(self, request: Json, wanted: list[list[str]]) -> list[Json]:
+        """Return those of the wanted partitions that exist; one may have gone since it was listed."""
+        found: list[Json] = []
+        each(wanted, lambda values: found.append(self._catalog.get_partition(*_table(request), values)))
+        return found
+
     def _update(self, request: Json, entry: Json) -> None:
         values, input = entry["PartitionValueList"], entry["PartitionInput"]
         self._catalog.update_partition(*_table(request), values, input)
@@ -111,11 +116,11 @@ def _table(request: Json) -> tuple[str, str]:
     return request["DatabaseName"], request["TableName"]
 
 
-def _in_segment(partition: Json, segment: Json | None) -> bool:
+def _in_segment(values: list[str], segment: Json | None) -> bool:
     """Say whether a partition is in one of a number of disjoint segments that clients read side by side."""
     if segment is None:
         return True
     number, total = segment["SegmentNumber"], segment["TotalSegments"]
     if not 0 <= number < total <= 10:
         raise ServiceError("InvalidInputException", f"Segment {number} of {total}: take 0 to 9, of at most 10.")
-    return bool(zlib.crc32(json.dumps(partition["Values"]).encode()) % total == number)
+    return bool(zlib.crc32(json.dumps(values).encode()) % total == number)

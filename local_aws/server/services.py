@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from local_aws.athena.operations import AthenaOperations
 from local_aws.glue.catalog_operations import CatalogOperations
 from local_aws.glue.catalog_records import CatalogRecords
 from local_aws.glue.job_operations import JobOperations
@@ -16,6 +17,7 @@ from local_aws.server.stacks import StackOperations
 
 HANDLERS: dict[str, tuple[Any, ...]] = {
     "glue": (CatalogOperations, PartitionOperations, CatalogRecords, JobOperations),
+    "athena": (AthenaOperations,),
     "cloudformation": (StackOperations,),
     "sts": (IdentityOperations,),
 }
