@@ -134,7 +134,9 @@ def load_tables(cfg: StepConfig) -> LoadResult:
             load = open_load(connection, facts, [extract.relation for extract in extracts])
             tables = {extract.relation: _describe_table(extract, load) for extract in extracts}
             with ProgressLine("loading", sum(extract.object.bytes for extract in extracts)) as progress:
-                loaded = {e.relation: _copy(session, connection, e, tables[e.relation], progress) for e in extracts}
+                loaded = {
+                    e.relation: copy_extract(session, connection, e, tables[e.relation], progress) for e in extracts
+                }
             _compare(extracts, loaded)
             publish_load(connection, load, tables, loaded, session.reader)
         elif published:
@@ -165,7 +167,9 @@ def _describe_table(extract: Extract, load: Load) -> Table:
     return make_table(VERSIONS, load.tables[extract.relation], extract.columns, extract.comments)
 
 
-def _copy(session: Session, connection: Connection, extract: Extract, table: Table, progress: ProgressLine) -> int:
+def copy_extract(
+    session: Session, connection: Connection, extract: Extract, table: Table, progress: ProgressLine
+) -> int:
     """Create one version table and fill it from Athena's CSV; return the rows that COPY reports.
 
     HEADER MATCH makes PostgreSQL compare the CSV's header with the columns, names and order.

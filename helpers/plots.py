@@ -27,6 +27,7 @@ def plot_bars(frame: pd.DataFrame, title: str, unit: str = "") -> "Axes":
         unit: what they are counted in; stands on the axis.
     """
     names, numbers = _split(frame)
+    decimals = 0 if bool((numbers.fillna(0) % 1 == 0).all(axis=None)) else 2
     height = 0.8 / len(numbers.columns)
     axes = _new_axes(title, rows=max(1.0, len(frame) * max(1.0, len(numbers.columns) * 0.7)))
     places = np.arange(len(frame))
@@ -34,7 +35,8 @@ def plot_bars(frame: pd.DataFrame, title: str, unit: str = "") -> "Axes":
         offset = (at - (len(numbers.columns) - 1) / 2) * height
         bars = axes.barh(places + offset, numbers[series], height * 0.9, color=PALETTE[at % len(PALETTE)])
         bars.set_label(_words(series))
-        axes.bar_label(bars, labels=[_say(number) for number in numbers[series]], padding=3, fontsize=9, color=_GREY)
+        labels = [_say(number, decimals) for number in numbers[series]]
+        axes.bar_label(bars, labels=labels, padding=3, fontsize=9, color=_GREY)
     axes.set_yticks(places, [_shorten(name) for name in names])
     axes.invert_yaxis()
     axes.set_ylabel(_words(str(frame.columns[0])))
@@ -42,7 +44,7 @@ def plot_bars(frame: pd.DataFrame, title: str, unit: str = "") -> "Axes":
     axes.margins(x=0.12)
     if not names:
         axes.text(0.5, 0.5, "nothing to show", transform=axes.transAxes, ha="center", color=_GREY)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: _say(number)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:,.6g}"))
     axes.grid(axis="x", color=_GRID, linewidth=0.8)
     _place_legend(axes, numbers)
     return axes
@@ -57,7 +59,7 @@ def plot_lines(frame: pd.DataFrame, title: str, unit: str = "") -> "Axes":
     axes.set_xlabel(_words(str(frame.columns[0])))
     axes.set_ylabel(_describe_values(numbers, unit))
     axes.margins(y=0.2)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda number, _: _say(number)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:,.6g}"))
     axes.tick_params(axis="x", rotation=0 if sum(map(len, names)) <= 60 else 45)
     axes.grid(axis="y", color=_GRID, linewidth=0.8)
     _place_legend(axes, numbers)
@@ -92,11 +94,9 @@ def _place_legend(axes: "Axes", numbers: pd.DataFrame) -> None:
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9)
 
 
-def _say(number: float) -> str:
-    """Return a number as short as a reader needs it: thousands apart, at most two decimals."""
-    if pd.isna(number):
-        return ""
-    return f"{number:,.0f}" if number == round(number) else f"{number:,.2f}"
+def _say(number: float, decimals: int) -> str:
+    """Return a number with its thousands apart; all labels of a chart have the same number of decimals."""
+    return "" if pd.isna(number) else f"{number:,.{decimals}f}"
 
 
 def _words(name: str) -> str:
