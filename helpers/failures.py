@@ -52,11 +52,12 @@ def _name_aws_failure(error: BaseException, names: list[str]) -> WorkbenchError 
     code = str(response.get("Error", {}).get("Code", "unknown"))
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     operation = getattr(error, "operation_name", "a request")
+    said = f"{code}: {response.get('Error', {}).get('Message', error)}"
     if code in _REFUSED or status == 403:
-        return ServiceError(operation, f"refused ({error}); check the role's permissions")
+        return ServiceError(operation, f"refused ({said}); check the role's permissions")
     if status >= 500:
-        return ServiceError(operation, f"failed in the service itself ({error}); see its log, or run again")
-    return StepError(f"{operation}: {error}")
+        return ServiceError(operation, f"failed in the service itself ({said}); see its log, or run again")
+    return StepError(f"{operation}: {said}")
 
 
 def _name_postgres_failure(error: BaseException, names: list[str]) -> WorkbenchError:

@@ -72,7 +72,7 @@ def run_job(cfg: StepConfig) -> TransformResult:
     uri = f"s3://{session.outputs.curated_bucket}/{key}"
     if report is None:
         raise StepError(f"job run {run_id} succeeded without {uri}: see {session.job_log(run_id)}")
-    return TransformResult(cfg.dataset, run_id, token, uri, report, time.monotonic() - started)
+    return TransformResult(cfg.dataset, run_id, token, uri, raw, report, time.monotonic() - started)
 
 
 def _start(session: Session, cfg: StepConfig, progress: ProgressLine) -> tuple[str, str]:

@@ -6,6 +6,13 @@ from typing import Any
 import pandas as pd
 
 _TABLE_ROWS = 10
+_FATES = {
+    "readable": "readable in raw",
+    "curated": "kept as curated",
+    "duplicates_removed": "removed as duplicates",
+    "superseded": "superseded by a later version",
+    "quarantined": "quarantined",
+}
 
 
 @dataclass(frozen=True)
@@ -16,12 +23,14 @@ class TransformResult:
         job_run_id: the Glue job run that wrote the report.
         token: names the run's report and its quarantine.
         report_uri: where the report is.
+        raw_bucket: where the objects are that the report names by key.
     """
 
     dataset: str
     job_run_id: str
     token: str
     report_uri: str
+    raw_bucket: str
     report: dict[str, Any]
     seconds: float
 
@@ -38,25 +47,18 @@ class TransformResult:
     @property
     def totals(self) -> pd.DataFrame:
         """One line for each thing that can become of a readable row."""
-        names = {
-            "readable": "readable in raw",
-            "curated": "kept as curated",
-            "duplicates_removed": "removed as duplicates",
-            "superseded": "superseded by a later version",
-            "quarantined": "quarantined",
-        }
-        rows = [[names.get(name, name), count] for name, count in self.rows.items()]
+        rows = [[said, self.rows[name]] for name, said in _FATES.items()]
         return pd.DataFrame(rows, columns=["rows", "number"])
 
     @property
     def remark(self) -> str:
         """What to notice, in one sentence."""
-        rows = self.rows
+        rows, reasons = self.rows, self.report["quarantined_by_reason"]
         share = rows["curated"] / rows["readable"] if rows["readable"] else 0.0
         return (
-            f"{rows['curated']:,} of {rows['readable']:,} readable rows are curated ({share:.1%}); "
-            f"{rows['quarantined']:,} are quarantined for {len(self.report['quarantined_by_reason'])} reasons, "
-            f"{len(self.report['unreadable_files'])} files could not be read."
+            f"{rows['curated']:,} of {rows['readable']:,} readable rows are curated ({share:.1%}).\n"
+            f"Quarantined rows: {rows['quarantined']:,}, different reasons: {len(reasons)}, "
+            f"unreadable files: {len(self.report['unreadable_files'])}."
         )
 
     @property
@@ -115,7 +117,7 @@ class TransformResult:
             "rows_out": self.rows["curated"],
             "rows_quarantined": self.rows["quarantined"],
             "inputs": [
-                {"uri": entry["key"], "etag": entry["etag"], "bytes": entry["bytes"]}
+                {"uri": f"s3://{self.raw_bucket}/{entry['key']}", "etag": entry["etag"], "bytes": entry["bytes"]}
                 for entry in self.report["objects"]
             ],
             "outputs": [self.report_uri, f"s3://{bucket}/data/{self.dataset}/"],
