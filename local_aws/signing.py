@@ -190,7 +190,9 @@ class _Fields:
 def _header_fields(request: SignedRequest, now: datetime) -> _Fields:
     text = request.headers.get("authorization")
     if text is None:
-        raise MissingSignatureError("AccessDenied", "The request is not signed: sign it with a key of secrets/.", 403)
+        raise MissingSignatureError(
+            "AccessDenied", "The request is not signed by version 4: sign it with a key of secrets/.", 403
+        )
     match = _AUTHORIZATION.fullmatch(text)
     if match is None:
         raise MalformedSignatureError(

@@ -221,7 +221,7 @@ def _joined_etag(etags: list[str]) -> str:
 
 
 def _object_checksums(headers: dict[str, str], upload: Upload, parts: list[Part], descriptor: int) -> dict[str, str]:
-    """Return the object's checksum, of the parts' checksums or (FULL_OBJECT) of all bytes, held against the header's."""
+    """Return the checksum, of the parts' checksums or (FULL_OBJECT) of all bytes, held against the header's."""
     for algorithm, kind in upload.attributes.checksums.items():
         if kind == "FULL_OBJECT":
             value = _checksum(descriptor, algorithm)
