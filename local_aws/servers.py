@@ -99,6 +99,7 @@ def _python(home: Path, module: str, ports: Ports, name: str, behind: str = "") 
 
 
 def _rclone(home: Path, port: int) -> Command:
-    from local_aws.s3 import rclone
+    from local_aws.s3.rclone import build_command
 
-    return Command(tuple(rclone.build_command(home, port)), getattr(rclone, "build_environment", lambda home: {})(home))
+    argv, environment = build_command(home, port)
+    return Command(tuple(argv), environment)

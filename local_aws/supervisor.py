@@ -29,7 +29,7 @@ from local_aws import home as state
 from local_aws.child import Child
 from local_aws.endpoints import describe_endpoints
 from local_aws.probes import pick_port
-from local_aws.processes import ProcessRef, end_leftovers
+from local_aws.processes import ProcessRef, end_leftovers, lock_holder
 from local_aws.servers import STACK, Server
 
 IDLE_HOURS = 8.0
@@ -215,7 +215,8 @@ def supervise(home: Path, servers: Callable[[Path], list[Server]]) -> int:
             if lock is not None:
                 Supervisor(home, servers(home), float(os.environ.get("WORKBENCH_IDLE_HOURS") or IDLE_HOURS)).run(lock)
                 return 0
-        if time.monotonic() > deadline:  # less may be a starter that tries the lock
+        # A starter holds the lock for an instant, only to see whether it is free.
+        if lock_holder(home) or time.monotonic() > deadline:
             say(f"another supervisor holds {home}: leaving")
             return 0
         time.sleep(0.02)

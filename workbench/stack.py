@@ -29,7 +29,6 @@ Progress = Callable[[str], None]
 ROOT = Path(__file__).resolve().parent.parent
 STACK_NAME = "workbench-local"
 PARAMETERS = {"Project": "workbench", "Stage": "local"}
-CODE = ("job.py", "transform.py")
 _MADE_FROM = (
     *("infra/*.yaml", "infra/*.py", "glue/*.py", "datasets/*/contract.yaml"),
     *("helpers/contract*.py", "workbench/stack.py"),
@@ -172,8 +171,8 @@ def _put_code(endpoints: Endpoints, outputs: dict[str, str], progress: Progress)
 def _wanted_objects(progress: Progress) -> Iterator[tuple[str, bytes]]:
     from helpers.contract import compile_contract, load_contract
 
-    for name in CODE:
-        yield f"_code/{name}", (ROOT / "glue" / name).read_bytes()
+    for path in sorted(ROOT.glob("glue/[!_]*.py")):
+        yield f"_code/{path.name}", path.read_bytes()
     for path in sorted(ROOT.glob("datasets/*/contract.yaml")):
         dataset = path.parent.name
         try:

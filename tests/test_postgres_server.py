@@ -1,0 +1,277 @@
+"""The embedded PostgreSQL: kept, mended, guarded; and servers that the user names instead."""
+
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg2
+import pytest
+
+from local_aws.errors import StackError
+from local_aws.home import is_locked
+from local_aws.lifecycle import Endpoints, reset, start, status, stop
+from local_aws.postgres_place import find_package, find_programs, major_version, private_folder
+from local_aws.secrets import POSTGRES_ROLES, postgres_password
+
+ROOT = Path(__file__).resolve().parent.parent
+SERVERS = f"{ROOT / 'tests' / 'lifecycle_stand_ins.py'}:with_postgres"
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root cannot run PostgreSQL itself")
+
+
+@pytest.fixture
+def folder(home: Path) -> Iterator[Path]:
+    """A state folder whose stack is ended after the test."""
+    yield home
+    if (home / "lock").exists():
+        reset(home)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A state folder that every user may pass."""
+    with tempfile.TemporaryDirectory() as above:
+        os.chmod(above, 0o711)
+        yield Path(above) / "home"
+        reset(Path(above) / "home")
+
+
+def begin(folder: Path) -> Endpoints:
+    """Start PostgreSQL and a stand-in."""
+    return start(folder, wait=60, servers=SERVERS)
+
+
+def connect(folder: Path, endpoints: Endpoints, role: str = "loader", password: str | None = None) -> Any:
+    """Connect to the database as a role."""
+    connection = psycopg2.connect(
+        host=endpoints.postgres["host"],
+        port=endpoints.postgres["port"],
+        dbname=endpoints.postgres["dbname"],
+        user=endpoints.postgres[role],
+        password=password or postgres_password(folder, role),
+    )
+    connection.autocommit = True
+    return closing(connection)
+
+
+def ask(folder: Path, endpoints: Endpoints, sql: str, role: str = "loader") -> Any:
+    """Run one statement and return its rows, if it has any."""
+    with connect(folder, endpoints, role) as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall() if cursor.description else None
+
+
+def test_rows_survive_a_stop_and_a_kill(folder: Path) -> None:
+    """What was committed is there after down and up, and after a kill -9 with a session open."""
+    endpoints = begin(folder)
+    ask(folder, endpoints, "CREATE SCHEMA s")
+    ask(folder, endpoints, "CREATE TABLE s.t AS SELECT generate_series(1, 1000) AS n")
+    stop(folder)
+    endpoints = begin(folder)
+    with connect(folder, endpoints) as session, session.cursor() as cursor:
+        cursor.execute("INSERT INTO s.t VALUES (1001)")
+        os.kill(endpoints.processes["postgres"].pid, 9)
+        after = begin(folder)
+    assert ask(folder, after, "SELECT count(*) FROM s.t") == [(1001,)]
+    assert after.postgres == endpoints.postgres
+
+
+def test_a_server_that_outlived_its_supervisor_is_replaced(folder: Path) -> None:
+    """After a kill -9 of the supervisor one server runs on the data, the new supervisor's."""
+    before = begin(folder)
+    os.kill(before.processes["supervisor"].pid, 9)
+    after = begin(folder)
+    assert not before.processes["postgres"].alive() and after.processes["postgres"].alive()
+    assert ask(folder, after, "SELECT 1") == [(1,)]
+
+
+def test_roles_may_do_what_they_are_for(folder: Path) -> None:
+    """The loader makes schemas and grants; the reader reads and cannot write; nobody enters without a password."""
+    endpoints = begin(folder)
+    ask(folder, endpoints, "CREATE SCHEMA pub; CREATE TABLE pub.t AS SELECT 7 AS n")
+    ask(folder, endpoints, "GRANT USAGE ON SCHEMA pub TO workbench_reader; GRANT SELECT ON pub.t TO workbench_reader")
+    assert ask(folder, endpoints, "SELECT n FROM pub.t", "reader") == [(7,)]
+    for statement in ("CREATE SCHEMA mine", "CREATE TEMPORARY TABLE t (n int)", "CREATE TABLE public.t (n int)"):
+        with pytest.raises(psycopg2.Error, match=r"read-only|permission denied"):
+            ask(folder, endpoints, f"SET transaction_read_only = off; {statement}", "reader")
+    with pytest.raises(psycopg2.Error, match="permission denied"):
+        ask(folder, endpoints, "CREATE TABLE public.t (n int)")
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        connect(folder, endpoints, "reader", "wrong")
+
+
+def test_passwords_are_nowhere_to_be_read(folder: Path) -> None:
+    """No password stands in a command line, a log or a file of the server; it listens on loopback only."""
+    endpoints = begin(folder)
+    passwords = [postgres_password(folder, role) for role in POSTGRES_ROLES]
+    lines = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
+    logs = [path.read_text() for path in (folder / "logs").glob("*.log")]
+    assert not [text for text in [*lines, *logs] for password in passwords if password in text]
+    server = psutil.Process(endpoints.processes["postgres"].pid)
+    listens = [entry.laddr for entry in server.net_connections("all") if entry.status == "LISTEN"]
+    assert listens == [("127.0.0.1", endpoints.postgres["port"])]
+
+
+def test_a_new_password_file_is_followed(folder: Path) -> None:
+    """A role's password is the one that its secret holds when the stack starts."""
+    begin(folder)
+    stop(folder)
+    (folder / "secrets" / "postgres-reader").unlink()
+    assert ask(folder, begin(folder), "SELECT 1", "reader") == [(1,)]
+
+
+@root_only
+def test_root_under_a_closed_folder(folder: Path) -> None:
+    """Where only root may pass, PostgreSQL's data and programs lie in a folder that is root's and others may pass."""
+    folder.parent.chmod(0o700)
+    endpoints = begin(folder)
+    server = psutil.Process(endpoints.processes["postgres"].pid)
+    assert server.uids().real == 65534
+    private = private_folder(folder)
+    assert Path(server.cwd()).parent == private and stat.S_IMODE(Path(server.cwd()).stat().st_mode) == 0o700
+    assert (private.stat().st_uid, stat.S_IMODE(private.stat().st_mode)) == (0, 0o711)
+    reset(folder)
+    assert not private.exists()
+
+
+@root_only
+def test_root_under_an_open_folder(open_folder: Path) -> None:
+    """Where everybody may pass, the data lies in the state folder, readable by its own user alone."""
+    begin(open_folder)
+    entry = (open_folder / "postgres").stat()
+    assert (entry.st_uid, stat.S_IMODE(entry.st_mode)) == (65534, 0o700)
+    assert stat.S_IMODE(open_folder.stat().st_mode) == 0o711
+
+
+@root_only
+def test_a_remembered_folder_is_checked(folder: Path, tmp_path: Path) -> None:
+    """A private folder that others could have made or may write to is not used."""
+    for name, mode, owner in (("analytics-workbench-1", 0o777, 0), ("analytics-workbench-2", 0o711, 65534)):
+        planted = tmp_path / name
+        planted.mkdir()
+        planted.chmod(mode)
+        os.chown(planted, owner, owner)
+        (folder / "postgres.place").write_text(f'{{"folder": "{planted}"}}')
+        found = private_folder(folder)
+        assert found != planted
+        shutil.rmtree(found)
+
+
+def test_a_stale_pid_file_is_no_obstacle(open_folder: Path) -> None:
+    """A postmaster.pid whose pid is another program's now, and a half-made data folder, are cleared away."""
+    begin(open_folder)
+    stop(open_folder)
+    (open_folder / ".postgres-half").mkdir()
+    (open_folder / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n{open_folder / 'postgres'}\n0\n5\n\n\n")
+    assert ask(open_folder, begin(open_folder), "SELECT 1") == [(1,)]
+
+
+def test_data_of_another_version_is_refused(open_folder: Path) -> None:
+    """A data folder that another major version made is named, and left as it is."""
+    begin(open_folder)
+    stop(open_folder)
+    (open_folder / "postgres" / "PG_VERSION").write_text("14\n")
+    with pytest.raises(StackError, match=r"was made by PostgreSQL 14, the installed one is"):
+        begin(open_folder)
+
+
+@pytest.mark.skipif(shutil.which("postgres") is None, reason="no PostgreSQL on PATH")
+def test_programs_on_path_are_the_fallback() -> None:
+    """Without a package for the platform, the PostgreSQL of the PATH is taken."""
+    programs, package = find_programs(None)
+    assert package is None and major_version(programs) >= 15
+    assert find_programs(find_package())[1] is not None
+
+
+def test_a_client_keeps_the_stack_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection counts as activity; when it is closed, the idle stack stops."""
+    monkeypatch.setenv("WORKBENCH_IDLE_HOURS", str(1 / 3600))
+    endpoints = begin(folder)
+    with connect(folder, endpoints):
+        time.sleep(3)
+        assert is_locked(folder)
+    deadline = time.monotonic() + 20
+    while is_locked(folder) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not endpoints.processes["postgres"].alive()
+
+
+def test_a_named_server_is_used_instead(folder: Path, open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With WORKBENCH_DATABASE_URL our server is off; without it again, it is back."""
+    other = begin(open_folder).postgres
+    monkeypatch.setenv(
+        "WORKBENCH_DATABASE_URL",
+        f"postgresql://workbench_loader:{postgres_password(open_folder, 'loader')}@127.0.0.1:{other['port']}/analytics",
+    )
+    endpoints = begin(folder)
+    assert endpoints.postgres == {"url_from_environment": True} and "postgres" not in endpoints.processes
+    assert status(folder).healthy and begin(folder) == endpoints
+    monkeypatch.delenv("WORKBENCH_DATABASE_URL")
+    assert ask(folder, begin(folder), "SELECT 1") == [(1,)]
+    assert "postgres" in begin(folder).processes
+
+
+def test_a_named_server_must_be_new_enough(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server older than PostgreSQL 15 is refused in one line; nothing is started."""
+    with ServeVersion("14.9") as port:
+        monkeypatch.setenv("WORKBENCH_DATABASE_URL", f"postgresql://u:secret@127.0.0.1:{port}/d?sslmode=disable")
+        with pytest.raises(StackError, match=f"127.0.0.1:{port} is PostgreSQL 14, 15 or newer is needed"):
+            begin(folder)
+    assert not is_locked(folder)
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:pa55word@127.0.0.1:9/d", "host=127.0.0.1 port=9 password=pa55word"])
+def test_a_named_server_that_does_not_answer(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that cannot be reached is named in one line, without its password."""
+    monkeypatch.setenv("WORKBENCH_DATABASE_URL", url)
+    with pytest.raises(StackError, match=r"cannot be reached: .*port 9 failed: Connection refused") as caught:
+        begin(folder)
+    assert "pa55word" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_the_psql_of_the_package_works(folder: Path) -> None:
+    """The package's own psql reads the database with what the secrets hold."""
+    endpoints = begin(folder).postgres
+    psql = find_programs(find_package())[0] / "psql"
+    environment = {"PGPASSWORD": postgres_password(folder, "reader")}
+    argv = [psql, "-h", "127.0.0.1", "-p", str(endpoints["port"]), "-U", endpoints["reader"], "-Atc", "SHOW timezone"]
+    assert subprocess.run([*argv, "analytics"], env=environment, capture_output=True, text=True).stdout == "UTC\n"
+
+
+def _message(kind: bytes, body: bytes) -> bytes:
+    return kind + (len(body) + 4).to_bytes(4, "big") + body
+
+
+class ServeVersion:
+    """A server that says which version it is, and nothing else; the value is its port."""
+
+    def __init__(self, version: str) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        facts = {b"server_version": version.encode(), b"client_encoding": b"UTF8"}
+        told = b"".join(_message(b"S", name + b"\0" + value + b"\0") for name, value in facts.items())
+        self._answer = _message(b"R", bytes(4)) + told + _message(b"Z", b"I")
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> int:
+        self._thread.start()
+        return int(self._listener.getsockname()[1])
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        connection, _ = self._listener.accept()
+        with connection:
+            connection.recv(1024)
+            connection.sendall(self._answer)
+            connection.recv(1024)
