@@ -1,5 +1,6 @@
 """The XML documents of S3: reading those of requests, writing those of answers."""
 
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from local_aws.s3.wire import Reply
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 OWNER = "<Owner><ID>workbench</ID><DisplayName>workbench</DisplayName></Owner>"
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
@@ -47,9 +49,10 @@ def document(root: str, parts: Iterable[str]) -> Reply:
 
 def error_reply(error: ServiceError, resource: str, request_id: str) -> Reply:
     """Return the service's answer to a request that failed."""
-    parts = (tag("Code", error.code), tag("Message", error), tag("Resource", resource), tag("RequestId", request_id))
+    message, resource = (_NO_XML.sub("?", text) for text in (str(error), resource))
+    parts = (tag("Code", error.code), tag("Message", message), tag("Resource", resource), tag("RequestId", request_id))
     body = f"{_HEAD}<Error>{''.join(parts)}</Error>"
-    return Reply(error.status, {"Content-Type": "application/xml"}, body.encode("utf-8", "backslashreplace"))
+    return Reply(error.status, {"Content-Type": "application/xml"}, body.encode())
 
 
 def read_tags(body: bytes) -> dict[str, str]:

@@ -21,6 +21,7 @@ from local_aws.signing import Signature, SignedRequest, verify_request
 _BACKLOG = 256
 _FINISH_SECONDS = 3.0
 _TOUCH_SECONDS = 60
+_ORDINARY = (404, 412, 416)  # answers that clients ask for; any other error is worth a line
 
 
 class Front:
@@ -100,7 +101,7 @@ class Front:
             raise
         except ServiceError as error:
             reply = error_reply(error, request.path, request_id)
-            if error.status >= 500:
+            if error.status not in _ORDINARY:
                 log(request, error.code, str(error))
         except sqlite3.OperationalError as error:
             reply = error_reply(_index_error(error), request.path, request_id)
