@@ -111,7 +111,8 @@ class Profile:
         """The columns of `column_table` with the share of their cells that is missing, in percent."""
         table = self.column_table
         shares = (100 * table["missing"] / table["cells"].clip(lower=1)).round(2)
-        return pd.DataFrame({"column": table["column"], "missing": shares})
+        shown = pd.DataFrame({"column": table["column"], "missing": shares})
+        return shown.sort_values(["missing", "column"], ascending=[False, True], ignore_index=True)
 
     @property
     def remark(self) -> str:

@@ -103,5 +103,5 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _shorten(name: str, letters: int = 28) -> str:
+def _shorten(name: str, letters: int = 36) -> str:
     return name if len(name) <= letters else f"{name[: letters - 1]}…"

@@ -45,8 +45,8 @@ def renew_code(cfg: StepConfig) -> pd.DataFrame:
         _wait_until_idle(session)
         for key, body in stale.items():
             put_hashed(s3, bucket, key, body)
-    rows = [[key.rpartition("/")[2], "the contract" if "_contracts" in key else "code"] for key in wanted]
-    return pd.DataFrame(rows, columns=["the job reads", "which is"])
+    rows = [["job.py and its modules", "how rows are cleaned"], [f"{cfg.dataset}.json", "what a clean row is"]]
+    return pd.DataFrame(rows, columns=["the job reads", "which says"])
 
 
 @step_entry

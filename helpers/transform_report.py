@@ -88,12 +88,9 @@ class TransformResult:
 
     @property
     def partitions(self) -> pd.DataFrame:
-        """Rows of the curated table by partition, at most ten: the last line sums up the others."""
-        found = sorted(self._partition_rows().items())
-        if len(found) > _TABLE_ROWS:
-            rest = found[_TABLE_ROWS - 1 :]
-            found = [*found[: _TABLE_ROWS - 1], (f"{len(rest)} more", sum(rows for _, rows in rest))]
-        return pd.DataFrame(found, columns=["partition", "rows"])
+        """Rows of the curated table by partition: the ten smallest, the smallest first."""
+        found = sorted(self._partition_rows().items(), key=lambda item: (item[1], item[0]))
+        return pd.DataFrame(found[:_TABLE_ROWS], columns=["partition", "rows"])
 
     @property
     def partition_rows(self) -> int:
