@@ -25,6 +25,9 @@ def query_error(error: duckdb.Error) -> QueryError:
     if own:
         return QueryError(own[1], own[2].splitlines()[0])
     line = text.splitlines()[0].partition(": ")[2] or text
+    if "CSV Error" in text:
+        problem = " ".join(part.strip() for part in text.splitlines()[1:4] if part.strip())
+        return QueryError("HIVE_BAD_DATA", f"A text file cannot be read: {problem}")
     if "No space left" in text:
         return QueryError("GENERIC_INTERNAL_ERROR", f"No space left on the device for the query's files: {line}")
     if re.search(r"more than one row returned by a subquery", text, re.IGNORECASE):

@@ -30,7 +30,7 @@ def lines_scan(files: Sequence[DataFile], skip: int) -> str:
     return (
         f"read_csv([{paths}], header = false, skip = {skip}, auto_detect = false, columns = {{'line': 'VARCHAR'}}, "
         "delim = '\x01\x02\x03', quote = '', escape = '', nullstr = '\x03\x02\x01', strict_mode = false, "
-        "max_line_size = 67108864, hive_partitioning = false)"
+        "max_line_size = 16777216, buffer_size = 33554432, hive_partitioning = false)"
     )
 
 
@@ -85,7 +85,7 @@ def quoted_cells(columns: Columns, parameters: Mapping[str, str], files: Sequenc
     source = (
         f"read_csv([{paths}], header = false, skip = {skip}, auto_detect = false, columns = {{{spec}}}, "
         f"delim = {literal(separator)}, quote = {literal(quote)}, escape = {literal(quote)}, null_padding = true, "
-        "nullstr = '\x03\x02\x01', strict_mode = false, max_line_size = 67108864, hive_partitioning = false)"
+        "nullstr = '\x03\x02\x01', strict_mode = false, parallel = false, max_line_size = 16777216, buffer_size = 33554432, hive_partitioning = false)"
     )
     # A newline or an escape inside a cell is read otherwise by the SerDe, whichever column it stands in.
     whole = f"concat_ws('', {', '.join(raw)})"
