@@ -3,6 +3,7 @@
 import argparse
 import signal
 import sys
+import threading
 from pathlib import Path
 from types import FrameType
 
@@ -11,6 +12,7 @@ import waitress
 from local_aws.errors import LocalAwsError
 from local_aws.server.app import ControlPlane
 from local_aws.server.context import open_context
+from local_aws.server.records import load_moto
 from local_aws.server.services import Services
 
 THREADS = 16
@@ -50,6 +52,7 @@ def serve(home: Path, port: int) -> None:
         signal.signal(signal.SIGTERM, _leave)
         signal.signal(signal.SIGINT, _leave)
         print(f"control plane of {home} on 127.0.0.1:{port}", file=sys.stderr, flush=True)
+        threading.Thread(target=load_moto, daemon=True).start()
         server.run()
     finally:
         services.close()

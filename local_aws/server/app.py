@@ -66,7 +66,8 @@ class ControlPlane:
             finally:
                 CALLER.reset(token)
         except ServiceError as error:
-            _log(call, role, error.code, error.status)
+            if call.service or call.request.method != "HEAD":  # the supervisor asks so whether we are up
+                _log(call, role, error.code, error.status)
             return answer_error(call, error.code, str(error), error.status)
         except Exception as error:
             code = _INTERNAL.get(call.service, "InternalFailure")

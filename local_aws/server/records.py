@@ -69,18 +69,23 @@ RECORDS: dict[str, dict[str, Operation]] = {
     },
 }
 
-# Where moto answers for a service. The modules are heavy, so each is imported when the service is first asked.
+# Where moto answers for a service. The modules are heavy: they are imported after the start.
 _RESPONSES = {"iam": ("moto.iam.responses", "IamResponse"), "logs": ("moto.logs.responses", "LogsResponse")}
 
 _lock = threading.Lock()  # moto's backends are plain dictionaries, made for one thread
 
 
+def load_moto() -> None:
+    """Import what `ask_moto` needs, so that the first to ask does not wait for it."""
+    for service in _RESPONSES:
+        with _lock:
+            _load(service)
+
+
 def ask_moto(call: Call, account_id: str) -> Answer:
     """Let moto answer a listed call, for the local account."""
-    module, name = _RESPONSES[call.service]
     with _lock:
-        response: Any = getattr(importlib.import_module(module), name)
-        request_class: Any = importlib.import_module("moto.core.request").Request
+        response, request_class = _load(call.service)
         sent = {**call.request.headers, "x-moto-account-id": account_id}
         url = f"http://{call.service}.amazonaws.com{call.request.path}?{call.request.query}"
         request = request_class.from_primitives(call.request.method, url, sent, call.body)
@@ -89,3 +94,8 @@ def ask_moto(call: Call, account_id: str) -> Answer:
     kinds = {key.lower(): str(value) for key, value in headers.items()}
     extra = [("x-amzn-ErrorType", kinds["x-amzn-errortype"])] if "x-amzn-errortype" in kinds else []
     return Answer(int(status), kinds.get("content-type", "application/x-amz-json-1.1"), wire, tuple(extra))
+
+
+def _load(service: str) -> tuple[Any, Any]:
+    module, name = _RESPONSES[service]
+    return getattr(importlib.import_module(module), name), importlib.import_module("moto.core.request").Request

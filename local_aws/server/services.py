@@ -7,6 +7,7 @@ from typing import Any
 from local_aws.athena.operations import AthenaOperations
 from local_aws.glue.catalog_operations import CatalogOperations
 from local_aws.glue.catalog_records import CatalogRecords
+from local_aws.glue.crawler_operations import CrawlerOperations
 from local_aws.glue.job_operations import JobOperations
 from local_aws.glue.partition_operations import PartitionOperations
 from local_aws.server.context import Context
@@ -16,7 +17,7 @@ from local_aws.server.records import RECORDS
 from local_aws.server.stacks import StackOperations
 
 HANDLERS: dict[str, tuple[Any, ...]] = {
-    "glue": (CatalogOperations, PartitionOperations, CatalogRecords, JobOperations),
+    "glue": (CatalogOperations, PartitionOperations, CatalogRecords, JobOperations, CrawlerOperations),
     "athena": (AthenaOperations,),
     "cloudformation": (StackOperations,),
     "sts": (IdentityOperations,),

@@ -1,7 +1,8 @@
 """CloudFormation, as far as it can be told truthfully: the stack that was provisioned, with its outputs.
 
-Provisioning (infra/provision.py) makes each resource by its own service's API and writes the document down when all
-of them stand: kind `stack`, key the stack's name, members StackName, Outputs, Parameters, TemplateSha256, CreatedAt.
+Provisioning (infra/provision.py) makes each resource by its own service's API, and the document is written down when
+all of them stand: kind `stack`, key the stack's name, members StackName, Outputs, CreatedAt, and StackId and Parameters
+if any.
 There is no CreateStack here: it would answer for resources that nobody made.
 """
 
@@ -58,7 +59,7 @@ class StackOperations:
             created = datetime.fromisoformat(created).timestamp()
         unique = uuid.uuid5(uuid.NAMESPACE_URL, f"{name}/{created}")
         return {
-            "StackId": f"arn:aws:cloudformation:{self._place}:stack/{name}/{unique}",
+            "StackId": document.get("StackId", f"arn:aws:cloudformation:{self._place}:stack/{name}/{unique}"),
             "StackName": name,
             "Parameters": _pairs(document.get("Parameters", {}), "ParameterKey", "ParameterValue"),
             "Outputs": _pairs(document["Outputs"], "OutputKey", "OutputValue"),
