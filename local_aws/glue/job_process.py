@@ -128,7 +128,7 @@ def error_line(error: BaseException) -> str:
     """Say an exception in one line; of a Spark error, its cause: a Python worker's exception, or the last Caused by."""
     name = type(error).__name__
     try:
-        lines = [line for line in str(error).splitlines() if line.strip()]
+        lines = [line.rstrip() for line in str(error).splitlines() if line.strip()]
     except Exception:  # Py4J asks the JVM for its text, which may be gone
         lines = []
     for index, line in enumerate(lines):
@@ -139,7 +139,7 @@ def error_line(error: BaseException) -> str:
     if causes:
         return _first_line(f"{name}: {causes[-1].removeprefix('Caused by: ')}")
     thrown = [line for line in lines if name.startswith("Py4J") and line.startswith(": ")]
-    text = thrown[0].removeprefix(": ") if thrown else (lines[0] if lines else "")
+    text = thrown[0].removeprefix(": ") if thrown else (lines[0].strip() if lines else "")
     return _first_line(f"{name}: {text}") if text else name
 
 

@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 from local_aws.glue import job_process
+from local_aws.glue.job_sessions import end_session
 from local_aws.glue.spark import class_path, java_home
 from local_aws.processes import MARK
 
@@ -78,7 +79,7 @@ class ArchiveBuild:
     def stop(self) -> None:
         """End a build under way."""
         if self._process is not None:
-            self._process.kill()
+            end_session(self._process.pid)
 
     def _build(self) -> None:
         new = self._folder / "spark.jsa"
