@@ -1,5 +1,6 @@
 """Crawl what the job wrote into the Data Catalog, and describe the dataset's table as the catalog has it."""
 
+import textwrap
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -38,13 +39,17 @@ class CatalogTable:
     reported: int
 
     @property
-    def types(self) -> pd.DataFrame:
-        """The columns by type: at most ten lines, however many columns there are."""
+    def schema(self) -> str:
+        """The columns by type, a paragraph each: a table of them would be cut, or longer than ten lines."""
         names: dict[str, list[str]] = {}
         for name, kind in self.columns.items():
-            names.setdefault(kind, []).append(name)
-        rows = [[kind, len(found), ", ".join(found)] for kind, found in names.items()]
-        return pd.DataFrame(rows, columns=["type", "number", "columns"])[:_TABLE_ROWS]
+            names.setdefault(kind, []).append(f"{name} (partition)" if name in self.partition_columns else name)
+        width = max(map(len, names), default=0) + 2
+        indent = " " * width
+        return "\n".join(
+            textwrap.fill(", ".join(found), 100, initial_indent=kind.ljust(width), subsequent_indent=indent)
+            for kind, found in names.items()
+        )
 
     @property
     def summary(self) -> pd.DataFrame:
