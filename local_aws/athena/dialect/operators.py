@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from local_aws.athena.dialect import nodes as n
 from local_aws.athena.dialect import types as t
+from local_aws.athena.dialect.attempts import forgiving_cast
 from local_aws.athena.dialect.coercion import NUMERIC, arithmetic_decimal, as_decimal, common_type
 from local_aws.athena.dialect.conversion import coerce, convert
 from local_aws.athena.dialect.env import Env, Typed, mismatch, refuse
@@ -158,16 +159,15 @@ def _shift(moment: Typed, operator: str, duration: Typed, place: Place) -> Typed
 def cast(env: Env, node: n.Cast) -> Typed:
     """Translate CAST, and TRY_CAST as a CAST whose failure is NULL."""
     operand = env.translate(node.operand)
-    sql = convert(operand, node.target, node.place)
+    if node.safe:
+        inner, before, after = forgiving_cast(operand, node.place)
+        sql = before + convert(inner, node.target, node.place) + after
+    else:
+        sql = convert(operand, node.target, node.place)
     if node.target.name == "timestamp with time zone" and operand.type.name == "timestamp with time zone":
         kind = t.with_zone(node.target, operand.type.zone)
-        return Typed(attempt(sql) if node.safe else sql, kind, zoned=operand.zoned)
-    return Typed(attempt(sql) if node.safe else sql, node.target)
-
-
-def attempt(sql: str) -> str:
-    """Write NULL for the failure of an expression."""
-    return f"TRY({sql})"
+        return Typed(sql, kind, zoned=None if node.safe else operand.zoned)
+    return Typed(sql, node.target)
 
 
 def case(env: Env, node: n.Case) -> Typed:

@@ -18,6 +18,8 @@ SETTINGS = (
     "SET disabled_optimizers = 'type_pushdown'",
 )
 ROOMS = (calendars, documents, doubles, regexes, texts, urls)
+# Functions that may refuse a value as not supported: TRY must not make NULL of that.
+REFUSING = tuple(name for room in ROOMS for name in room.REFUSING)
 
 
 def prepare(connection: Any) -> None:

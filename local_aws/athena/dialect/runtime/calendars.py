@@ -173,8 +173,6 @@ _ISO = re.compile(
 def _iso(text: str) -> tuple[datetime.datetime, int]:
     found = _ISO.fullmatch(text)
     if found is None:
-        if re.match(r"[+-]?\d{4,}-(W|\d{3}\b)|\d{4}W", text):
-            unsupported("from_iso8601_timestamp of week and ordinal dates")
         invalid(f'Invalid format: "{text}"')
     year, month, day, hour, minute, second, fraction, zone = found.groups()
     try:
@@ -195,14 +193,6 @@ def iso_instant(text: str) -> datetime.datetime:
     return (moment - datetime.timedelta(minutes=offset)).replace(tzinfo=datetime.UTC)
 
 
-def iso_utc(text: str) -> datetime.datetime:
-    """Read an ISO 8601 timestamp where its zone matters: it must be UTC."""
-    moment, offset = _iso(text)
-    if offset:
-        unsupported("a zone other than UTC in from_iso8601_timestamp (put AT TIME ZONE behind it)")
-    return moment.replace(tzinfo=datetime.UTC)
-
-
 def iso_date(text: str) -> datetime.date:
     """Read an ISO 8601 date."""
     found = re.fullmatch(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", text)
@@ -211,8 +201,6 @@ def iso_date(text: str) -> datetime.date:
             return datetime.date(int(found[1]), int(found[2] or 1), int(found[3] or 1))
         except ValueError as error:
             invalid(f'Cannot parse "{text}": {error}')
-    if re.fullmatch(r"\d{4}-?(W\d\d(-?\d)?|\d{3})", text):
-        unsupported("from_iso8601_date of week and ordinal dates")
     invalid(f'Invalid format: "{text}"')
 
 
@@ -227,13 +215,44 @@ def parse_duration(text: str) -> datetime.timedelta:
     return datetime.timedelta(milliseconds=round(float(found[1]) * _UNITS[found[2]] / 1000))
 
 
+def iso_check(text: str) -> str:
+    """Pass a text on unless it is an ISO 8601 form that is not read here."""
+    if re.match(r"[+-]?\d{4,}-?(W\d|\d{3}(\D|$))", text):
+        unsupported(f"the ISO 8601 week or ordinal date {text}")
+    return text
+
+
+def iso_utc_check(text: str) -> str:
+    """Pass a text on unless its zone is another than UTC."""
+    found = _ISO.fullmatch(text)
+    if found and found[8] and found[8] not in ("Z", "+00", "+00:00", "+0000", "-00:00"):
+        unsupported("a zone other than UTC in from_iso8601_timestamp (put AT TIME ZONE behind it)")
+    return iso_check(text)
+
+
+def check_patterns(function: str, pattern: str) -> None:
+    """Read a literal pattern beforehand, so that what is not supported in it shows at once."""
+    if function == "date_parse":
+        _mysql(pattern)
+    elif function == "parse_datetime":
+        _joda(pattern)
+    else:
+        format_datetime(datetime.datetime(2000, 1, 1), pattern)
+
+
 _TEXT = "VARCHAR"
+REFUSING = ("trino_date_parse_any", "trino_format_datetime_any", "trino_parse_datetime_any", "trino_iso_check",
+            "trino_iso_utc_check")  # fmt: skip
 FUNCTIONS = [
     ("trino_date_parse", date_parse, [_TEXT] * 2, "TIMESTAMP"),
     ("trino_format_datetime", format_datetime, ["TIMESTAMP", _TEXT], _TEXT),
     ("trino_parse_datetime", parse_datetime, [_TEXT] * 2, "TIMESTAMP"),
     ("trino_iso_instant", iso_instant, [_TEXT], "TIMESTAMPTZ"),
-    ("trino_iso_utc", iso_utc, [_TEXT], "TIMESTAMPTZ"),
+    ("trino_iso_check", iso_check, [_TEXT], _TEXT),
+    ("trino_iso_utc_check", iso_utc_check, [_TEXT], _TEXT),
+    ("trino_date_parse_any", date_parse, [_TEXT] * 2, "TIMESTAMP"),
+    ("trino_format_datetime_any", format_datetime, ["TIMESTAMP", _TEXT], _TEXT),
+    ("trino_parse_datetime_any", parse_datetime, [_TEXT] * 2, "TIMESTAMP"),
     ("trino_iso_date", iso_date, [_TEXT], "DATE"),
     ("trino_parse_duration", parse_duration, [_TEXT], "INTERVAL"),
 ]

@@ -305,6 +305,9 @@ def to_type(text: str, kind: str) -> str | None:
 
 
 _TEXT = "VARCHAR"
+REFUSING = ("trino_json_extract", "trino_json_extract_scalar", "trino_json_array_length", "trino_json_array_contains",
+            "trino_json_array_get", "trino_json_size", "trino_sql_json_value", "trino_sql_json_query",
+            "trino_sql_json_exists", "trino_json_to")  # fmt: skip
 FUNCTIONS = [
     ("trino_json_parse", parse, [_TEXT], _TEXT),
     ("trino_canonical_json", canonical, [_TEXT], _TEXT),

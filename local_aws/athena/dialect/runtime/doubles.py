@@ -161,6 +161,7 @@ def bit_count(value: int, bits: int) -> int:
     return (value & (2**bits - 1)).bit_count()
 
 
+REFUSING = ("trino_fixed",)
 FUNCTIONS = [
     ("trino_bit_count", bit_count, ["BIGINT", "BIGINT"], "BIGINT"),
     ("trino_double_text", double_text, ["DOUBLE"], "VARCHAR"),

@@ -224,6 +224,9 @@ def position(text: str, pattern: str, start: int, occurrence: int) -> int:
 
 
 _TEXT = "VARCHAR"
+REFUSING = tuple(
+    f"trino_regexp_{name}" for name in ("like", "extract_all", "extract", "replace", "split", "count", "position")
+)
 FUNCTIONS = [
     ("trino_regexp_like", like, [_TEXT] * 2, "BOOLEAN"),
     ("trino_regexp_extract", extract, [_TEXT, _TEXT, "BIGINT"], _TEXT),

@@ -222,6 +222,7 @@ def human_seconds(value: float) -> str:
 
 
 _TEXT = "VARCHAR"
+REFUSING = ("trino_strpos", "trino_soundex", "trino_from_utf8", "trino_human_seconds")
 FUNCTIONS = [
     ("trino_reverse_text", reverse_text, [_TEXT], _TEXT),
     ("trino_strpos", strpos, [_TEXT, _TEXT, "BIGINT"], "BIGINT"),

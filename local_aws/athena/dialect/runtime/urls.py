@@ -90,6 +90,7 @@ def decode(text: str) -> str:
 
 
 _TEXT = "VARCHAR"
+REFUSING = tuple(f"trino_url_{part}" for part in ("host", "path", "port", "protocol", "query", "fragment", "parameter"))
 FUNCTIONS = [
     ("trino_url_host", host, [_TEXT], _TEXT),
     ("trino_url_path", path, [_TEXT], _TEXT),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from local_aws.athena.dialect import nodes as n
 from local_aws.athena.dialect import types as t
+from local_aws.athena.dialect.attempts import attempt
 from local_aws.athena.dialect.coercion import common_type
 from local_aws.athena.dialect.conversion import coerce
 from local_aws.athena.dialect.env import Env, Typed, mismatch, refuse, text
 from local_aws.athena.dialect.grouping import grouping
 from local_aws.athena.dialect.literals import unify
-from local_aws.athena.dialect.operators import attempt, choose
+from local_aws.athena.dialect.operators import choose
 from local_aws.athena.dialect.predicates import compare, condition
 from local_aws.athena.dialect.special.arguments import arguments, count, plain, steady
 
@@ -41,7 +42,9 @@ def if_(env: Env, node: n.Call) -> Typed:
 def try_(env: Env, node: n.Call) -> Typed:
     """Translate TRY: NULL in place of an error in the value."""
     (value,) = arguments(env, node, 1, 1)
-    return Typed(attempt(value.sql), value.type)
+    if value.zoned is not None:
+        return Typed(attempt(value.zoned, node.place), t.with_zone(value.type, "UTC"))
+    return Typed(attempt(value.sql, node.place), value.type)
 
 
 def extreme(env: Env, node: n.Call) -> Typed:

@@ -8,6 +8,8 @@ from local_aws.athena.dialect.conversion import coerce, local_time, zoned_text
 from local_aws.athena.dialect.env import Env, Typed, mismatch, refuse, text
 from local_aws.athena.dialect.literals import zone_name
 from local_aws.athena.dialect.operators import in_zone
+from local_aws.athena.dialect.runtime.calendars import check_patterns
+from local_aws.athena.dialect.runtime.failure import Failure
 from local_aws.athena.dialect.special.arguments import arguments, constant_text, steady
 from local_aws.athena.dialect.special.patterns import mysql_format
 from local_aws.athena.dialect.types import TrinoType
@@ -164,7 +166,8 @@ def from_iso8601_timestamp(env: Env, node: n.Call) -> Typed:
     (value,) = arguments(env, node, 1, 1)
     written = coerce(value, t.VARCHAR, node.place)
     kind = TrinoType(ZONED, (3,), zone=None)
-    return Typed(f"trino_iso_instant({written})", kind, zoned=f"trino_iso_utc({written})")
+    instant, utc = (f"trino_iso_instant({check}({written}))" for check in ("trino_iso_check", "trino_iso_utc_check"))
+    return Typed(instant, kind, zoned=utc)
 
 
 def to_iso8601(env: Env, node: n.Call) -> Typed:
@@ -205,15 +208,36 @@ def format_datetime(env: Env, node: n.Call) -> Typed:
     value, pattern = arguments(env, node, 2, 2)
     if value.type.name == ZONED and value.type.zone not in ("UTC", None):
         refuse(node.place, "format_datetime in a time zone other than UTC")
-    return Typed(f"trino_format_datetime({_printable(value, node)}, {coerce(pattern, t.VARCHAR, node.place)})", t.VARCHAR)
+    function, written = _pattern(node, pattern)
+    return Typed(f"{function}({_printable(value, node)}, {written})", t.VARCHAR)
+
+
+def _pattern(node: n.Call, pattern: Typed) -> tuple[str, str]:
+    """Choose the function for a pattern: one that is a literal is read now, and can refuse nothing later."""
+    written = coerce(pattern, t.VARCHAR, node.place)
+    if not isinstance(pattern.constant, str):
+        return f"trino_{node.name}_any", written
+    try:
+        check_patterns(node.name, pattern.constant)
+    except Failure as failure:
+        kind, _, message = str(failure).strip("@").partition(": ")
+        raise QueryError(kind, f"{node.place}: {message}") from None
+    return f"trino_{node.name}", written
+
+
+def date_parse(env: Env, node: n.Call) -> Typed:
+    """Translate DATE_PARSE."""
+    value, pattern = arguments(env, node, 2, 2)
+    function, written = _pattern(node, pattern)
+    return Typed(f"{function}({coerce(value, t.VARCHAR, node.place)}, {written})", t.timestamp(3))
 
 
 def parse_datetime(env: Env, node: n.Call) -> Typed:
     """Translate PARSE_DATETIME for patterns without a zone, which mean UTC."""
     value, pattern = arguments(env, node, 2, 2)
     written = coerce(value, t.VARCHAR, node.place)
-    parsed = f"trino_parse_datetime({written}, {coerce(pattern, t.VARCHAR, node.place)})"
-    return Typed(f"timezone('UTC', {parsed})", t.timestamp(3, "UTC"))
+    function, letters = _pattern(node, pattern)
+    return Typed(f"timezone('UTC', {function}({written}, {letters}))", t.timestamp(3, "UTC"))
 
 
 def date(env: Env, node: n.Call) -> Typed:
@@ -230,6 +254,6 @@ FORMS = {
     "date_trunc": date_trunc, "date_add": date_add, "date_diff": date_diff, "last_day_of_month": last_day,
     "from_unixtime": from_unixtime, "to_unixtime": to_unixtime, "at_timezone": at_timezone, "date": date,
     "with_timezone": with_timezone, "from_iso8601_timestamp": from_iso8601_timestamp, "to_iso8601": to_iso8601,
-    "date_format": date_format, "format_datetime": format_datetime, "parse_datetime": parse_datetime,
+    "date_format": date_format, "date_parse": date_parse, "format_datetime": format_datetime, "parse_datetime": parse_datetime,
 }  # fmt: skip
 _ = zoned_text
