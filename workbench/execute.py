@@ -64,9 +64,16 @@ def _run_papermill(notebook: Notebook, output: Path, parameters: dict[str, Any])
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
+    from workbench.kernels import SocketKernelManager
+
     try:
         papermill.execute_notebook(
-            str(notebook.path), str(output), parameters=parameters, cwd=str(ROOT), progress_bar=False, log_output=False
+            str(notebook.path),
+            str(output),
+            parameters=parameters,
+            cwd=str(ROOT),
+            progress_bar=False,
+            kernel_manager_class=SocketKernelManager,
         )
     except PapermillExecutionError as error:
         return {"cell": error.exec_count, "type": error.ename, "message": error.evalue, "exit_code": 1}

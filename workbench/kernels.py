@@ -1,0 +1,27 @@
+"""Kernels that talk over sockets in a private folder: no port that another user of the machine could connect to."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.manager import AsyncKernelManager
+
+
+class SocketKernelManager(AsyncKernelManager):
+    """Start a kernel on Unix sockets below a folder of its own, mode 0700, removed with the kernel."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.folder = Path(tempfile.mkdtemp(prefix="wb-kernel-"))  # short: a socket's path has at most 104 bytes
+        self.transport = "ipc"
+        self.ip = str(self.folder / "k")  # the kernel appends -1 … -5
+
+    async def _async_cleanup_resources(self, restart: bool = False) -> None:
+        await super()._async_cleanup_resources(restart)
+        if not restart:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    cleanup_resources = _async_cleanup_resources
