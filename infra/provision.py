@@ -94,7 +94,8 @@ def _make(logical_id: str, kind: str, resolver: Resolver, clients: ClientFactory
     except InfraError as error:
         raise type(error)(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
     except (ClientError, BotoCoreError) as error:
-        raise ProvisionError(f"{where} cannot be provisioned: {error}; `workbench status` says what runs") from error
+        said = " ".join(str(error).split())
+        raise ProvisionError(f"{where} cannot be provisioned: {said}; `workbench status` says what runs") from error
 
 
 def _pseudo_parameters(place: Place, stack_name: str) -> dict[str, str]:

@@ -78,7 +78,8 @@ class Template:
 def load_template(path: Path) -> Template:
     """Read a template file. Raises TemplateError with file and line for what is no template."""
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        with open(path, encoding="utf-8") as file:
+            document = yaml.load(file, Loader=_Loader)
     except OSError as error:
         raise TemplateError(f"{path}: {error.strerror}") from error
     except yaml.YAMLError as error:

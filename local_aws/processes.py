@@ -67,13 +67,18 @@ def lock_holder(home: Path) -> ProcessRef | None:
 
 
 def marked_processes(home: Path) -> list[psutil.Process]:
-    """Return the processes that were started for the stack of `home`, other than this one."""
+    """Return the processes that were started for the stack of `home`, other than this one.
+
+    A job run's environment is not inherited from its server: it is known by its HOME, a folder under jobs/.
+    """
     import psutil
 
-    found = []
+    found, jobs = [], f"{home / 'jobs'}{os.sep}"
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and process.environ().get(MARK) == str(home):
+            environment = process.environ()
+            ours = environment.get(MARK) == str(home) or environment.get("HOME", "").startswith(jobs)
+            if ours and process.pid != os.getpid():
                 found.append(process)
         except (psutil.Error, OSError):
             continue  # another user's, or gone meanwhile
