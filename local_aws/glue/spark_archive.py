@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 from local_aws.glue import job_process
@@ -28,9 +29,16 @@ def archive_path(home: Path) -> Path:
     """Where the archive of this JVM and this Spark lies: beside the installed packages, or else in `home`."""
     installed = Path(sys.prefix)
     folder = installed / "var" if os.access(installed, os.W_OK) else home / "cache"
-    release = (java_home() / "release").read_bytes() if (java_home() / "release").is_file() else b""
-    key = hashlib.sha256(release + class_path().encode()).hexdigest()[:16]
-    return folder / "spark-archive" / f"{key}.jsa"
+    return folder / "spark-archive" / f"{_fingerprint()}.jsa"
+
+
+@cache
+def _fingerprint() -> str:
+    """Tell one JVM and one set of jars from another: an archive fits the very files that it was made from."""
+    release = java_home() / "release"
+    stamps = [(jar, os.stat(jar).st_size, os.stat(jar).st_mtime_ns) for jar in class_path().split(os.pathsep)]
+    java = release.read_text() if release.is_file() else str(java_home())
+    return hashlib.sha256(f"{java}{stamps}".encode()).hexdigest()[:16]
 
 
 def archive_flags(home: Path, class_list: Path) -> list[str]:
@@ -109,3 +117,6 @@ class ArchiveBuild:
             theirs.close()
             if self._process.wait() == 0 and new.exists():
                 os.replace(new, self._archive)
+                for old in self._archive.parent.glob("*.jsa"):  # of a JVM or of jars that were here before
+                    if old != self._archive:
+                        old.unlink(missing_ok=True)
