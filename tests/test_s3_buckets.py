@@ -44,11 +44,10 @@ KINDS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "argument", "value", "missing", "delete"), KINDS, ids=[kind[0] for kind in KINDS])
-def test_configuration_is_kept_and_deleted(
-    s3: Any, name: str, argument: str, value: Any, missing: str, delete: str
-) -> None:
+@pytest.mark.parametrize("kind", KINDS, ids=[kind[0] for kind in KINDS])
+def test_configuration_is_kept_and_deleted(s3: Any, kind: tuple[str, str, Any, str, str]) -> None:
     """What is put comes back, and without it there is the service's own error."""
+    name, argument, value, missing, delete = kind
     get: Callable[..., Any] = getattr(s3, f"get_{name}")
     with pytest.raises(ClientError, match=missing):
         get(Bucket="bkt")
