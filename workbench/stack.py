@@ -106,10 +106,9 @@ def _client(endpoints: Endpoints, service: str) -> Any:
     from botocore.config import Config
 
     keys = aws_keys(endpoints.home, "admin")
-    session = botocore.session.Session()
+    session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})  # AWS_PROFILE is not asked
     for name in ("config_file", "credentials_file"):
         session.set_config_variable(name, os.devnull)
-    session.set_config_variable("profile", None)
     return session.create_client(
         service,
         region_name=endpoints.region,
@@ -117,7 +116,13 @@ def _client(endpoints: Endpoints, service: str) -> Any:
         aws_access_key_id=keys.access_key_id,
         aws_secret_access_key=keys.secret_access_key,
         aws_session_token="",
-        config=Config(retries={"mode": "standard", "max_attempts": 4}, proxies={}, s3={"addressing_style": "path"}),
+        config=Config(
+            retries={"mode": "standard", "max_attempts": 4},
+            proxies={},
+            s3={"addressing_style": "path"},
+            use_fips_endpoint=False,
+            use_dualstack_endpoint=False,
+        ),
     )
 
 
