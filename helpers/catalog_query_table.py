@@ -60,7 +60,7 @@ class CatalogTable:
             ["registered partitions", self.partitions],
             ["rows, as the job reported them", self.reported],
         ]
-        return pd.DataFrame(rows, columns=[self.name, "number"])
+        return pd.DataFrame(rows, columns=[f"the catalog's {self.name}", "number"])
 
 
 @step_entry
@@ -121,7 +121,7 @@ def _describe_table(session: Session, cfg: StepConfig, reported: int) -> Catalog
     every = [*table["StorageDescriptor"]["Columns"], *keys]
     pages = glue.get_paginator("get_partitions").paginate(DatabaseName=database, TableName=cfg.dataset)
     return CatalogTable(
-        name=f"{database}.{cfg.dataset}",
+        name=cfg.dataset,
         columns={column["Name"]: column["Type"] for column in every},
         comments={column["Name"]: column["Comment"] for column in every if column.get("Comment")},
         partition_columns=tuple(key["Name"] for key in keys),

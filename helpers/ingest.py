@@ -113,7 +113,7 @@ def profile_files(cfg: StepConfig) -> Profile:
     """
     started = time.monotonic()
     contract = load_contract(cfg.dataset)
-    found = find_files(cfg, open_session(cfg.profile))
+    found = find_files(cfg)
     files = tuple(profile_file(file.path, contract.null_spellings) for file in found)
     aliases = {simplify_name(name): column.name for column in contract.columns for name in column.source_names}
     return Profile(cfg.dataset, files, aliases, time.monotonic() - started)
@@ -131,7 +131,7 @@ def ingest_files(cfg: StepConfig, profile: Profile | None = None) -> IngestResul
     """
     started = time.monotonic()
     session = open_session(cfg.profile)
-    files = find_files(cfg, session)
+    files = find_files(cfg)
     bucket = session.outputs.raw_bucket
     there = list_objects(session.client("s3"), bucket, f"{cfg.dataset}/")
     known = {(found.name[:_HASH_LETTERS], found.bytes): found for found in there}

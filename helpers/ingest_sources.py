@@ -14,7 +14,7 @@ from helpers.config import ROOT, StepConfig, find_home
 from helpers.contract import load_contract
 from helpers.errors import InputError
 from helpers.objects import S3Object, list_objects, split_uri
-from helpers.session import Session
+from helpers.session import Session, open_session
 
 _SOURCE_SECONDS = 1800
 _WILDCARDS = "*?["
@@ -33,8 +33,8 @@ class RawFile:
         return self.path.name
 
 
-def find_files(cfg: StepConfig, session: Session) -> list[RawFile]:
-    """Return the files to ingest, by name.
+def find_files(cfg: StepConfig) -> list[RawFile]:
+    """Return the files to ingest, by name. A session is opened only where they are in S3.
 
     Raises:
         InputError: a file is missing or unreadable, a folder is empty, a pattern matches nothing; it is named.
@@ -43,7 +43,7 @@ def find_files(cfg: StepConfig, session: Session) -> list[RawFile]:
     if not pattern:
         found = [RawFile(path, f"source/{path.name}") for path in _list_folder(_make_source(cfg))]
     elif pattern.startswith("s3://"):
-        found = _download(pattern, session)
+        found = _download(pattern, open_session(cfg.profile))
     else:
         found = [RawFile(path, pattern) for path in _match_paths(pattern)]
     for file in found:
@@ -91,7 +91,7 @@ def _make_source(cfg: StepConfig) -> Path:
         raise InputError(f"{contract.path}: no source and no files; name the files to ingest with `files`")
     told = "\0".join(contract.source_arguments).encode()
     digest = hashlib.sha256(contract.source_script.read_bytes() + told).hexdigest()[:16]
-    folder = find_home() / "sources" / cfg.dataset / digest
+    folder = find_home() / "cache" / "sources" / cfg.dataset / digest
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +133,7 @@ def _download(uri: str, session: Session) -> list[RawFile]:
 def _fetch(found: S3Object, session: Session) -> Path:
     """Download one object, under a name that its key and ETag decide, so that it is fetched once."""
     place = hashlib.sha256(f"{found.uri}\0{found.etag}".encode()).hexdigest()[:16]
-    path = find_home() / "sources" / "s3" / place / found.name
+    path = find_home() / "cache" / "sources" / "s3" / place / found.name
     if path.is_file() and path.stat().st_size == found.bytes:
         return path
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -223,9 +223,12 @@ def preview_relation(cfg: StepConfig, relation: str = "", rows: int = 5) -> pd.D
         relation: default: the curated table of the dataset.
     """
     session = open_session(cfg.profile)
-    names = sql.Identifier(PUBLIC, relation or cfg.dataset)
+    name = sql.Identifier(PUBLIC, relation or cfg.dataset)
     with closing(session.connect_postgres(role="reader")) as connection, connection.cursor() as cursor:
-        query = sql.SQL("SELECT * FROM {} ORDER BY 1, 2 LIMIT {}").format(names, sql.Literal(rows))
-        cursor.execute(query)
+        cursor.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(name))
         columns = [column.name for column in cursor.description]
+        # By every column, so that the same content is always shown alike.
+        places = sql.SQL(", ").join(sql.Literal(at + 1) for at in range(len(columns)))
+        query = sql.SQL("SELECT * FROM {} ORDER BY {} LIMIT {}").format(name, places, sql.Literal(rows))
+        cursor.execute(query)
         return pd.DataFrame(cursor.fetchall(), columns=columns)

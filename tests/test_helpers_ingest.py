@@ -123,7 +123,7 @@ def test_a_file_that_may_not_be_read_is_named(stack: Path, tmp_path: Path) -> No
 def test_the_datasets_own_source_is_run_once(stack: Path) -> None:
     """Without `files` the source writes the raw files into the state folder, where the next call finds them."""
     cfg = StepConfig("student_sample", "run-1", DAY, "local")
-    folder = stack / "sources" / "student_sample"
+    folder = stack / "cache" / "sources" / "student_sample"
     first = profile_files(cfg)
     made = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert profile_files(cfg).rows == first.rows == 2000
