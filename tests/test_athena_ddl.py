@@ -194,6 +194,20 @@ def test_dropping_a_table_leaves_its_files(lab: AthenaLab) -> None:
     assert "Table not found t" in lab.fail("DROP TABLE t")
 
 
+def test_information_schema_shows_the_catalog(lab: AthenaLab) -> None:
+    """Queries find databases, tables and columns of the catalog, and nothing of the engine's own."""
+    lab.succeed(TABLE.format("t", "PARTITIONED BY (y int)"))
+    sql = "SELECT column_name, ordinal_position, data_type FROM information_schema.columns WHERE table_schema = 'db'"
+    assert lab.rows(sql + " ORDER BY 2") == [["id", "1", "bigint"], ["name", "2", "varchar"], ["y", "3", "integer"]]
+    assert lab.rows("SELECT table_schema, table_name, table_type FROM information_schema.tables") == [
+        ["db", "t", "BASE TABLE"]
+    ]
+    assert lab.rows("SELECT schema_name FROM information_schema.schemata ORDER BY 1") == [
+        ["db"],
+        ["information_schema"],
+    ]
+
+
 def test_ddl_results_are_text(lab: AthenaLab) -> None:
     """DDL and utility statements write .txt with tabs; the type of statement is told."""
     described = lab.succeed("SHOW DATABASES")

@@ -68,7 +68,8 @@ def test_other_catalogs_are_not_found(sql: str) -> None:
 @pytest.mark.parametrize(
     ("value", "literal"),
     [
-        ("1", "1"), (" -2.5e3 ", "-2.5e3"), ("'a''b'", "'a''b'"), ("NULL", "NULL"), ("date '2024-01-01'", "date '2024-01-01'"),
+        ("1", "1"), (" -2.5e3 ", "-2.5e3"), ("'a''b'", "'a''b'"), ("NULL", "NULL"),
+        ("date '2024-01-01'", "date '2024-01-01'"),
         ("abc", "'abc'"), ("1 OR 1=1", "'1 OR 1=1'"), ("'a' OR 'b'", "'''a'' OR ''b'''"), ("", "''"),
     ],
 )  # fmt: skip

@@ -131,7 +131,7 @@ def create_view(task: Task, statement: s.CreateView) -> None:
         raise QueryError("TABLE_ALREADY_EXISTS", f"{what} already exists: '{name}'")
     task.session.database = name.database  # names without a database are the view's neighbours, whoever reads it
     query = task.session.translate(statement.query)
-    columns = [(column.name.lower(), column.type) for column in query.columns]
+    columns = [(column.lower(), type_) for column, type_ in query.columns]
     check_storable(columns)
     input = view_input(name, statement.query, columns)
     if found is None:

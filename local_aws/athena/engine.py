@@ -6,7 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,12 @@ import psutil
 from local_aws.athena import dialect
 from local_aws.athena.column_types import literal, quoted
 from local_aws.athena.failures import changed_error, query_error
+from local_aws.athena.information_schema import (
+    INFORMATION_SCHEMA,
+    OWN_SCHEMA,
+    listing,
+    with_own_schema,
+)
 from local_aws.athena.lake import DataFile, Lake
 from local_aws.athena.relations import build_relation
 from local_aws.athena.rendering import MACROS
@@ -29,6 +35,7 @@ SETTINGS = (
     "SET autoload_known_extensions = false",
     "SET enable_profiling = 'no_output'",
 )
+SPARES = 2
 GIB = 2**30
 
 
@@ -46,14 +53,15 @@ class Limits:
 
 
 class Engine:
-    """Opens a session for each query; keeps one prepared connection in store, so that a query need not wait for it."""
+    """Opens a session for each query; keeps prepared connections in store, so that a query need not wait."""
 
     def __init__(self, lake: Lake, tables: Tables, work: Path, limits: Limits) -> None:
         self.lake = lake
         self.tables = tables
         self.work = work
         self.limits = limits
-        self._spare: duckdb.DuckDBPyConnection | None = None
+        self._spares: list[duckdb.DuckDBPyConnection] = []
+        self._closed = False
         self._lock = threading.Lock()
         shutil.rmtree(work, ignore_errors=True)  # left by a server that died
         work.mkdir(mode=0o700, parents=True)
@@ -63,25 +71,26 @@ class Engine:
         return Session(self, execution_id, database)
 
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """Return a connection that nothing was done with yet."""
+        """Return a connection that nothing was done with yet; wait for one that is being made."""
         with self._lock:
-            connection, self._spare = self._spare, None
-        return connection or self._connect()
+            if self._spares:
+                return self._spares.pop()
+        return self._connect()
 
     def refill(self) -> None:
-        """Prepare the next connection, after an execution has ended."""
-        if self._spare is None:
-            connection = self._connect()
+        """Prepare connections for the next executions; making one takes longer than a small query."""
+        while True:
             with self._lock:
-                surplus, self._spare = self._spare, connection
-            if surplus is not None:
-                surplus.close()
+                if self._closed or len(self._spares) >= SPARES:
+                    return
+                self._spares.append(self._connect())
 
     def close(self) -> None:
-        """Close the spare connection and remove the work folder."""
+        """Close the spare connections and remove the work folder."""
         with self._lock:
-            spare, self._spare = self._spare, None
-        if spare is not None:
+            self._closed = True
+            spares, self._spares = self._spares, []
+        for spare in spares:
             spare.close()
         shutil.rmtree(self.work, ignore_errors=True)
 
@@ -110,20 +119,24 @@ class Session:
         self.bytes_read = 0
         self.planning_seconds = 0.0
         self._stopped = False
+        self._lock = threading.Lock()
 
     def __enter__(self) -> "Session":
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self.connection is not None:
-            self.connection.close()
+        with self._lock:
+            if self.connection is not None:
+                self.connection.close()
+            self.connection, self._stopped = None, True
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def stop(self) -> None:
         """Interrupt the statement that runs, and let no other one start (called by another thread)."""
-        self._stopped = True
-        if self.connection is not None:
-            self.connection.interrupt()
+        with self._lock:
+            self._stopped = True
+            if self.connection is not None:
+                self.connection.interrupt()
 
     def check_stopped(self) -> None:
         """Fail where the query was stopped."""
@@ -135,7 +148,12 @@ class Session:
         started = time.monotonic()
         translation = dialect.translate(sql, self.engine.tables, self.database)
         for database, table in translation.tables:
-            self._bind(TableName(database, table))
+            if database == INFORMATION_SCHEMA:
+                self._run(f"CREATE SCHEMA IF NOT EXISTS {OWN_SCHEMA}")
+                self._run(f"CREATE TABLE {OWN_SCHEMA}.{table} AS {listing(self.engine.tables.catalog, table)}")
+                translation = replace(translation, sql=with_own_schema(translation.sql))
+            else:
+                self._bind(TableName(database, table))
         self._close_in()
         self.planning_seconds = time.monotonic() - started
         return translation
@@ -170,18 +188,19 @@ class Session:
         return rows
 
     def _run(self, sql: str) -> list[tuple[Any, ...]]:
-        self.check_stopped()
-        if self.connection is None:
-            self.connection = self.engine.connection()
+        connection = self.connection or self.engine.connection()
+        with self._lock:
+            self.connection = connection
+            self.check_stopped()
         try:
-            return self.connection.execute(sql).fetchall()
+            return connection.execute(sql).fetchall()
         except duckdb.InterruptException as error:
             raise QueryStopped("Query was stopped") from error
         except duckdb.Error as error:
             for file in self.files.values():
                 if not file.unchanged():
                     raise changed_error(self.engine.lake.uri(file.path)) from error
-            raise query_error(error) from error
+            raise query_error(error, sql) from error
 
 
 def names_of(columns: Sequence[Any]) -> str:

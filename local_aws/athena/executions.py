@@ -163,6 +163,7 @@ class ExecutionBook:
         self.lock = threading.Lock()
         self.pool = ThreadPoolExecutor(slots, thread_name_prefix="athena")
         self._recover()
+        self.pool.submit(after)
 
     def _recover(self) -> None:
         oldest = time.time() - DAYS_KEPT * 86400

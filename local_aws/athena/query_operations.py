@@ -7,10 +7,10 @@ from local_aws.athena import statements as s
 from local_aws.athena.errors import ParseError, QueryError
 from local_aws.athena.executions import ExecutionBook, Request
 from local_aws.athena.grammar import read_statement
+from local_aws.athena.information_schema import CATALOG_NAME
 from local_aws.athena.lake import Lake
 from local_aws.athena.paging import take_page
 from local_aws.athena.results import ResultColumn, read_page
-from local_aws.athena.tables import CATALOG_NAME
 from local_aws.athena.workgroups import PRIMARY, Workgroups, invalid
 from local_aws.errors import ServiceError
 from local_aws.server.operations import Operation

@@ -89,11 +89,10 @@ class Runner:
 
     def _query(self, task: Task, sql: str) -> None:
         translation = task.session.translate(sql)
-        columns = [(column.name, column.type) for column in translation.columns]
-        described = [ResultColumn.of(name, type_) for name, type_ in columns]
+        described = [ResultColumn.of(name, type_) for name, type_ in translation.columns]
         output = f"{task.output_folder}{task.execution_id}.csv"
         path = task.lake.path(output)
-        rows = write_csv(task.session, translation.sql, columns, path, task.check_cutoff)
+        rows = write_csv(task.session, translation.sql, translation.columns, path, task.check_cutoff)
         write_metadata(task.session, described, path.with_name(path.name + ".metadata"))
         task.finish(output, described)
         if task.outcome is not None:

@@ -14,6 +14,7 @@ from local_aws.athena.column_types import column_type, literal, quoted
 from local_aws.athena.dialect.types import TrinoType
 from local_aws.athena.engine import Session, names_of
 from local_aws.athena.errors import QueryError
+from local_aws.athena.failures import raising
 from local_aws.athena.relations import NULL_PARTITION
 from local_aws.athena.rendering import rendered
 
@@ -138,7 +139,8 @@ def _cell(cell: str, type_: TrinoType, spec: FileSpec, is_key: bool) -> str:
         return rendered(cell, type_)
     special = [spec.delimiter, "\n", "\r"]
     found = " OR ".join(f"contains({cell}, {literal(character)})" for character in special)
-    return f"CASE WHEN {found} THEN error('NOT_SUPPORTED: a value holds a delimiter of the text file') ELSE {cell} END"
+    failure = raising("NOT_SUPPORTED", "a value holds a delimiter of the text file")
+    return f"CASE WHEN {found} THEN {failure} ELSE {cell} END"
 
 
 def _values(path: Path, folder: Path) -> tuple[str, ...]:

@@ -9,12 +9,12 @@ from typing import Any
 
 from local_aws.athena.dialect.types import TrinoType
 from local_aws.athena.errors import QueryError
+from local_aws.athena.information_schema import CATALOG_NAME
 from local_aws.athena.relations import data_columns, partition_columns
 from local_aws.athena.words import TableName
 from local_aws.errors import ServiceError
 from local_aws.glue.catalog import Catalog
 
-CATALOG_NAME = "awsdatacatalog"
 PRESTO_VIEW = re.compile(r"/\* Presto View: (\S+) \*/")
 Json = dict[str, Any]
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from local_aws.athena.column_types import INTEGERS, is_bounded, literal
 from local_aws.athena.dialect.types import TrinoType
 from local_aws.athena.errors import QueryError
+from local_aws.athena.failures import raising
 from local_aws.athena.lake import DataFile
 
 REFUSED = (".bz2", ".lz4", ".snappy", ".lzo", ".deflate", ".zst", ".zip")
@@ -17,6 +18,7 @@ NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 DATE = r"\d{4}-\d{2}-\d{2}"
 TIMESTAMP = DATE + r" \d{2}:\d{2}:\d{2}(\.\d{1,9})?"
 JSON_NUMBERS = "('UBIGINT', 'BIGINT', 'HUGEINT', 'DOUBLE')"
+LINES = "max_line_size = 16777216, buffer_size = 33554432, hive_partitioning = false"  # bytes
 
 Columns = Sequence[tuple[str, TrinoType]]
 
@@ -30,7 +32,7 @@ def lines_scan(files: Sequence[DataFile], skip: int) -> str:
     return (
         f"read_csv([{paths}], header = false, skip = {skip}, auto_detect = false, columns = {{'line': 'VARCHAR'}}, "
         "delim = '\x01\x02\x03', quote = '', escape = '', nullstr = '\x03\x02\x01', strict_mode = false, "
-        "max_line_size = 16777216, buffer_size = 33554432, hive_partitioning = false)"
+        f"{LINES})"
     )
 
 
@@ -85,7 +87,7 @@ def quoted_cells(columns: Columns, parameters: Mapping[str, str], files: Sequenc
     source = (
         f"read_csv([{paths}], header = false, skip = {skip}, auto_detect = false, columns = {{{spec}}}, "
         f"delim = {literal(separator)}, quote = {literal(quote)}, escape = {literal(quote)}, null_padding = true, "
-        "nullstr = '\x03\x02\x01', strict_mode = false, parallel = false, max_line_size = 16777216, buffer_size = 33554432, hive_partitioning = false)"
+        f"nullstr = '\x03\x02\x01', strict_mode = false, parallel = false, {LINES})"
     )
     # A newline or an escape inside a cell is read otherwise by the SerDe, whichever column it stands in.
     whole = f"concat_ws('', {', '.join(raw)})"
@@ -166,12 +168,12 @@ def _member(value: str, name: str) -> str:
 
 
 def _bad(cell: str, type_: TrinoType) -> str:
-    message = literal(f"HIVE_BAD_DATA: Error parsing field value for type {type_}: ")
-    return f"CAST(error({message} || {cell}) AS {type_.to_duckdb()})"
+    failure = raising("HIVE_BAD_DATA", f"Error parsing field value for type {type_}: ", cell)
+    return f"CAST({failure} AS {type_.to_duckdb()})"
 
 
 def _bad_row(why: str) -> str:
-    return f"error({literal(f'HIVE_BAD_DATA: a row {why}')})"
+    return raising("HIVE_BAD_DATA", f"a row {why}")
 
 
 def _unsupported(what: str) -> QueryError:

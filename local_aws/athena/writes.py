@@ -46,7 +46,7 @@ def create_table_as(task: Task, statement: s.CreateTableAs) -> None:
     spec = _file_spec(properties, ("write_compression", "parquet_compression"), "parquet", "snappy")
     location = _ctas_location(task, properties)
     query = task.session.translate(statement.query)
-    columns = [(column.name.lower(), column.type) for column in query.columns]
+    columns = [(column.lower(), type_) for column, type_ in query.columns]
     check_storable(columns)
     sql = query.sql if statement.with_data else f"SELECT * FROM ({query.sql}) AS nothing WHERE false"
     files, rows = write_files(task.session, sql, columns, spec)
@@ -144,7 +144,7 @@ def insert(task: Task, statement: s.Insert) -> None:
     for name in chosen:
         if name not in types:
             raise QueryError("COLUMN_NOT_FOUND", f"Insert column name does not exist in target table: {name}")
-    wanted, given = [types[name] for name in chosen], [column.type for column in query.columns]
+    wanted, given = [types[name] for name in chosen], [type_ for _, type_ in query.columns]
     if len(wanted) != len(given) or not all(map(can_coerce, given, wanted)):
         shown = [f"[{', '.join(map(str, types_))}]" for types_ in (wanted, given)]
         raise QueryError(
@@ -183,7 +183,7 @@ def unload(task: Task, statement: s.Unload) -> None:
     location = statement.location.rstrip("/") + "/"
     _check_empty(task, location)
     query = task.session.translate(statement.query)
-    columns = [(column.name, column.type) for column in query.columns]
+    columns = query.columns
     check_storable(columns)
     files, rows = write_files(task.session, query.sql, columns, spec)
     task.check_cutoff()
