@@ -34,7 +34,8 @@ PROVISIONED = "provisioned.json"
 # What `reset` may delete, and what an unlocked folder may hold without being taken for somebody's own.
 OURS = frozenset(FOLDERS) | {
     *(LOCK, ENDPOINTS, f"{ENDPOINTS}.lock", SERVERS, ACTIVITY, DATABASE_MODE, DATABASE_PLACE, PROVISIONED, "postgres"),
-    *("uploads", "cache", "no-aws-config"),  # parts of uploads, class-data archives, an empty file for AWS clients
+    *("athena", "cache", "uploads"),  # work files of queries, class-data archives, parts of uploads
+    "no-aws-config",  # an empty file for AWS clients
     *(f"{name}.sqlite{suffix}" for name in ("catalog", "objects") for suffix in ("", "-wal", "-shm", "-journal")),
 }
 

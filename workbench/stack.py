@@ -106,9 +106,8 @@ def _client(endpoints: Endpoints, service: str) -> Any:
     from botocore.config import Config
 
     keys = aws_keys(endpoints.home, "admin")
-    session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})  # AWS_PROFILE is not asked
-    for name in ("config_file", "credentials_file"):
-        session.set_config_variable(name, os.devnull)
+    nothing = {name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")}
+    session = botocore.session.Session(session_vars={**nothing, "profile": (None, None, None, None)})
     return session.create_client(
         service,
         region_name=endpoints.region,
@@ -119,9 +118,9 @@ def _client(endpoints: Endpoints, service: str) -> Any:
         config=Config(
             retries={"mode": "standard", "max_attempts": 4},
             proxies={},
-            s3={"addressing_style": "path"},
             use_fips_endpoint=False,
             use_dualstack_endpoint=False,
+            s3={"addressing_style": "path"},
         ),
     )
 
