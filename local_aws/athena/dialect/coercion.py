@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from local_aws.athena.dialect import types as t
 from local_aws.athena.dialect.types import TrinoType
 
@@ -29,7 +31,7 @@ def as_decimal(kind: TrinoType) -> TrinoType:
 def common_type(left: TrinoType, right: TrinoType) -> TrinoType | None:
     """Find the type in which both can be compared or returned; None if there is none."""
     if left == right:
-        return left if left.zone == right.zone else t.with_zone(left, None)
+        return left if t.zones(left) == t.zones(right) and len(t.zones(left)) < 2 else _zoneless(left)
     if left.name == "unknown":
         return right
     if right.name == "unknown":
@@ -41,6 +43,10 @@ def common_type(left: TrinoType, right: TrinoType) -> TrinoType | None:
     if left.name in _WIDER.get(right.name, ()):
         return _widened(right, left)
     return None
+
+
+def _zoneless(kind: TrinoType) -> TrinoType:
+    return replace(kind, zone=None, elements=tuple(_zoneless(element) for element in kind.elements))
 
 
 def _same_name(left: TrinoType, right: TrinoType) -> TrinoType | None:

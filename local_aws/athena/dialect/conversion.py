@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from local_aws.athena.dialect import types as t
@@ -31,12 +32,16 @@ def convert(value: Typed, target: TrinoType, place: Place) -> str:
         return value.sql
     handler = _HANDLERS.get((_family(source), _family(target)))
     if handler is None:
-        mismatch(place, f"Cannot cast {source} to {target}")
-    if value.volatile and not isinstance(handler, str):
-        refuse(place, f"a cast from {source} to {target} of a value that is random")
+        if {_family(source), _family(target)} <= _BASIC:
+            mismatch(place, f"Cannot cast {source} to {target}")
+        refuse(place, f"a cast from {source} to {target}")
     if isinstance(handler, str):
-        return handler.format(x=value.sql, t=target.to_duckdb(), p=target.precision, n=text(_name(target)))
-    return str(handler(value, target, place))
+        sql = handler.format(x=value.sql, t=target.to_duckdb(), p=target.precision, n=text(_name(target)))
+    else:
+        sql = handler(value, target, place)
+    if value.volatile and (sql.count(value.sql) > 1 or "trino_" in sql.replace(value.sql, "")):
+        refuse(place, f"a cast from {source} to {target} of a random value")
+    return sql
 
 
 def _name(kind: TrinoType) -> str:
@@ -61,6 +66,10 @@ def _to_varchar(sql: str, source: TrinoType, target: TrinoType) -> str:
 
 def _varchar_to_varchar(value: Typed, target: TrinoType, place: Place) -> str:
     return _to_varchar(value.sql, value.type, target)
+
+
+def _char_to_varchar(value: Typed, target: TrinoType, place: Place) -> str:
+    return _to_varchar(f"rpad({value.sql}, {value.type.precision}, ' ')", value.type, target)
 
 
 def _whole_to_varchar(value: Typed, target: TrinoType, place: Place) -> str:
@@ -197,9 +206,11 @@ def _json_of(sql: str, kind: TrinoType, place: Place) -> str:
     refuse(place, f"a cast of {kind} to json")
 
 
+# Among these a pair without a handler has no cast in Trino, either.
+_BASIC = {"boolean", "whole", "floating", "decimal", "date", "timestamp", "zoned", "varbinary", "array", "map", "uuid"}
 _PLAIN = "CAST({x} AS {t})"
 # (family of the source, family of the target) -> template, or a function where more must be known.
-_HANDLERS: dict[tuple[str, str], object] = {
+_HANDLERS: dict[tuple[str, str], str | Callable[[Typed, TrinoType, Place], str]] = {
     **{(a, b): _PLAIN for a in ("boolean", "whole") for b in ("boolean", "whole", "floating", "decimal")},
     ("decimal", "boolean"): "({x} <> 0)",
     ("floating", "boolean"): "({x} <> 0)",
@@ -218,6 +229,7 @@ _HANDLERS: dict[tuple[str, str], object] = {
     ("timestamp", "varchar"): _timestamp_to_varchar,
     ("zoned", "varchar"): _zoned_to_varchar,
     ("varchar", "varchar"): _varchar_to_varchar,
+    ("char", "varchar"): _char_to_varchar,
     ("varchar", "char"): "rtrim(left({x}, {p}), ' ')",
     ("char", "char"): "rtrim(left({x}, {p}), ' ')",
     ("varchar", "boolean"): "trino_to_boolean({x})",

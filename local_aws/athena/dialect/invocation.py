@@ -75,7 +75,7 @@ def _write(env: Env, node: n.Call, overload: Overload, bindings: Bindings, args:
             continue
         target = substitute(pattern, bindings)
         written.append(arg.sql if target.name == "unknown" else coerce(arg, target, source.place))
-        if arg.volatile and overload.uses(position) > 1:
+        if arg.volatile and (overload.uses(position) > 1 or "trino_" in overload.template):
             refuse(source.place, f"a random value as an argument of {node.name}")
     result = substitute(overload.result, bindings)
     result.to_duckdb()

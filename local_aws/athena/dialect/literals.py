@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 
 from local_aws.athena.dialect import nodes as n
@@ -61,8 +62,7 @@ def _decimal(written: str, place: Place) -> Typed:
 def typed_literal(env: Env, node: n.TypedLiteral) -> Typed:
     """Write a literal with its type's name before it."""
     if node.type_name == "date":
-        if not _DATE.fullmatch(node.text.strip()):
-            raise QueryError("INVALID_LITERAL", f"{node.place}: '{node.text}' is not a valid DATE literal")
+        _check_day(node, "DATE")
         return Typed(f"CAST({text(node.text.strip())} AS DATE)", t.DATE, node.text.strip())
     if node.type_name == "timestamp":
         return _timestamp(node)
@@ -78,11 +78,22 @@ def typed_literal(env: Env, node: n.TypedLiteral) -> Typed:
     return Typed(convert(value, kind, node.place), kind)
 
 
+def _check_day(node: n.TypedLiteral, kind: str) -> None:
+    found = _DATE.fullmatch(node.text.strip())
+    try:
+        datetime.date(*(int(part) for part in found.groups() if part) if found else ())
+    except (TypeError, ValueError):
+        raise QueryError("INVALID_LITERAL", f"{node.place}: '{node.text}' is not a valid {kind} literal") from None
+
+
 def _timestamp(node: n.TypedLiteral) -> Typed:
     found = _TIMESTAMP.fullmatch(node.text.strip())
     if not found:
         raise QueryError("INVALID_LITERAL", f"{node.place}: '{node.text}' is not a valid TIMESTAMP literal")
     day, hour, minute, second, fraction, zone = found.groups()
+    _check_day(n.TypedLiteral(node.place, "date", day), "TIMESTAMP")
+    if int(hour or 0) > 23 or int(minute or 0) > 59 or int(second or 0) > 59:
+        raise QueryError("INVALID_LITERAL", f"{node.place}: '{node.text}' is not a valid TIMESTAMP literal")
     precision = len(fraction or "")
     if precision > 6:
         refuse(node.place, "a timestamp finer than microseconds")

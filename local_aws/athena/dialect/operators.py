@@ -159,6 +159,8 @@ def _shift(moment: Typed, operator: str, duration: Typed, place: Place) -> Typed
 def cast(env: Env, node: n.Cast) -> Typed:
     """Translate CAST, and TRY_CAST as a CAST whose failure is NULL."""
     operand = env.translate(node.operand)
+    if operand.type.elements and t.zones(operand.type) - {"UTC"}:
+        refuse(node.place, "a cast of nested timestamps with a time zone other than UTC")
     if node.safe:
         inner, before, after = forgiving_cast(operand, node.place)
         sql = before + convert(inner, node.target, node.place) + after
@@ -173,6 +175,8 @@ def cast(env: Env, node: n.Cast) -> Typed:
 def case(env: Env, node: n.Case) -> Typed:
     """Translate CASE; all results meet in one type."""
     conditions, results = [], []
+    if node.operand is not None and len(node.branches) > 1 and env.translate(node.operand).volatile:
+        refuse(node.place, "CASE of a random value")
     for condition, result in node.branches:
         if node.operand is None:
             tested = env.translate(condition)

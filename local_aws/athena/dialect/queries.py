@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from local_aws.athena.dialect import nodes as n
 from local_aws.athena.dialect import types as t
 from local_aws.athena.dialect.coercion import common_type
-from local_aws.athena.dialect.conversion import coerce, zoned_text
+from local_aws.athena.dialect.conversion import coerce
 from local_aws.athena.dialect.env import Column, Env, Scope, Typed, mismatch, quote, refuse
 from local_aws.athena.dialect.grouping import group_by
 from local_aws.athena.dialect.predicates import condition
@@ -262,16 +262,15 @@ def _label(name: str | None, position: int) -> str:
 
 
 def _output(value: Typed, top: bool, node: n.Query) -> tuple[str, TrinoType]:
-    """Write a selected value; what DuckDB's types cannot tell (another zone than UTC) leaves the statement as text."""
+    """Write a selected value; a zone that is not known beforehand cannot leave the statement."""
     kind = value.type
     if kind.name == "unknown":
         return "CAST(NULL AS INTEGER)", kind
     kind.to_duckdb()
     if value.zoned is not None:
         return value.zoned, t.with_zone(kind, "UTC")
-    if top and kind.name == "timestamp with time zone" and kind.zone != "UTC":
-        fine = TrinoType(kind.name, (max(kind.precision, 3),), zone=kind.zone)
-        return zoned_text(Typed(value.sql, fine), node.place), kind
+    if top and None in t.zones(kind):
+        refuse(node.place, "a result whose time zone varies by value (give it one with AT TIME ZONE)")
     return value.sql, kind
 
 

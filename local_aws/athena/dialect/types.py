@@ -36,7 +36,7 @@ class TrinoType:
 
     def __str__(self) -> str:
         if self.name == "row":
-            parts = (f"{_quoted(n)} {t}" if n else str(t) for n, t in zip(self.names, self.elements, strict=True))
+            parts = (f"{_plain(n)} {t}" if n else str(t) for n, t in zip(self.names, self.elements, strict=True))
             return f"row({', '.join(parts)})"
         if self.elements:
             return f"{self.name}({', '.join(str(element) for element in self.elements)})"
@@ -145,9 +145,19 @@ VARCHAR = varchar()
 DAY_TO_SECOND, YEAR_TO_MONTH = TrinoType("interval day to second"), TrinoType("interval year to month")
 
 
+def zones(kind: TrinoType) -> set[str | None]:
+    """Collect what is known of the zones of the timestamps within a type; None: one varies by value."""
+    own: set[str | None] = {kind.zone} if kind.name == "timestamp with time zone" else set()
+    return own.union(*(zones(element) for element in kind.elements))
+
+
 def with_zone(kind: TrinoType, zone: str | None) -> TrinoType:
     """Give what is known of the zone."""
     return replace(kind, zone=zone)
+
+
+def _plain(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else _quoted(name)
 
 
 def _quoted(name: str) -> str:

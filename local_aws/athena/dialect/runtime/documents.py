@@ -23,11 +23,19 @@ class _Broken(Exception):
     """A text that is no JSON."""
 
 
-def _read(text: str) -> Any:
+def _read(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] = dict) -> Any:
     try:
-        return json.loads(text, parse_float=Number, parse_int=Number, parse_constant=_no_constant)
+        return json.loads(text, parse_float=Number, parse_int=Number, parse_constant=_no_constant,
+                          object_pairs_hook=pairs)  # fmt: skip
     except (ValueError, RecursionError) as error:
         raise _Broken(str(error)) from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        unsupported("a JSON path into an object with a key that comes twice")
+    return found
 
 
 def _no_constant(word: str) -> Any:
@@ -48,7 +56,9 @@ def _write(value: Any, order: bool = True) -> str:
     if isinstance(value, list):
         return "[" + ",".join(_write(item, order) for item in value) + "]"
     if isinstance(value, Number):
-        return str(value) if re.fullmatch(r"-?\d+", value) else java_double(float(value))
+        if re.fullmatch(r"-?\d+", value):
+            return str(int(value))
+        return java_double(float(value))
     if isinstance(value, str):
         return _string(value)
     return {True: "true", False: "false"}.get(value, "null") if value is not None else "null"
@@ -98,7 +108,7 @@ _MISSING = object()
 def _at(text: str, path: str) -> Any:
     steps = _steps(path)
     try:
-        value = _read(text)
+        value = _read(text, _unique)
     except _Broken:
         if re.match(r"\s*[\[{]", text):
             # Trino reads only as far as the path leads; what it would find in half a document is not known here.
@@ -119,7 +129,7 @@ def _at(text: str, path: str) -> Any:
 def extract(text: str, path: str) -> str | None:
     """Give the part of a document at a path; None if there is none."""
     found = _at(text, path)
-    return None if found is _MISSING else _write(found)
+    return None if found is _MISSING else _write(found, order=False)
 
 
 def extract_scalar(text: str, path: str) -> str | None:
@@ -180,7 +190,7 @@ def _sql_path(text: str, path: str) -> list[Any] | None:
     if mode != "lax":
         unsupported(f"the JSON path {path}")
     try:
-        values = [_read(text)]
+        values = [_read(text, _unique)]
     except _Broken:
         return None
     for step in _steps(steps.strip()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 from local_aws.athena.dialect.runtime.failure import invalid, unsupported
@@ -10,7 +11,14 @@ from local_aws.athena.dialect.runtime.failure import invalid, unsupported
 # Escapes outside and inside character classes that mean the same (with re.ASCII) on ASCII text.
 _SAME = frozenset("dDwWsStnrfvaAbB.\\*+?()[]{}|^$/-\"'<>=!@#%&_~`,;: ")
 _IN_CLASS = frozenset("dDwWsStnrfv.\\*+?()[]{}|^$/-\"'<>=!@#%&_~`,;: ")
-_ASCII_ONLY = frozenset("dDwWsSbB")
+# Escape -> what of a character beyond ASCII makes its meaning a matter of the engine's settings.
+_UNSURE = {
+    **dict.fromkeys("dD", str.isdecimal), **dict.fromkeys("sS", str.isspace), **dict.fromkeys("wWbB", str.isalnum),
+}  # fmt: skip
+
+
+def _has_case(character: str) -> bool:
+    return character.lower() != character.upper()
 
 
 class _Translator:
@@ -21,7 +29,7 @@ class _Translator:
         self.at = 0
         self.written: list[str] = []
         self.flags = re.ASCII
-        self.ascii_only = False
+        self.unsure: set[Callable[[str], bool]] = set()
 
     def run(self) -> str:
         while self.at < len(self.pattern):
@@ -60,7 +68,7 @@ class _Translator:
             self.written.append(r"\Z")
             found = re.match("z", rest)
         elif letter in allowed:
-            self.ascii_only |= letter in _ASCII_ONLY
+            self.unsure |= {_UNSURE[letter]} if letter in _UNSURE else set()
             self.written.append("\\" + letter)
             found = re.match(".", rest, re.DOTALL)
         if not found:
@@ -96,11 +104,11 @@ class _Translator:
                 unsupported(f"the regular expression {self.pattern} (flags after its start)")
             for letter in found[1]:
                 self.flags |= {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}[letter]
-            self.ascii_only |= "i" in found[1]
+            self.unsure |= {_has_case} if "i" in found[1] else set()
         elif found := re.match(r"\(\?<([A-Za-z]\w*)>", rest):
             self.written.append(f"(?P<{found[1]}>")
         elif found := re.match(r"\(\?(:|=|!|<=|<!|>|i:)|\((?!\?)", rest):
-            self.ascii_only |= "i:" in found[0]
+            self.unsure |= {_has_case} if "i:" in found[0] else set()
             self.written.append(found[0])
         else:
             unsupported(f"the regular expression {self.pattern} ({rest[:4]})")
@@ -108,19 +116,19 @@ class _Translator:
 
 
 @lru_cache(maxsize=512)
-def _compiled(pattern: str) -> tuple[re.Pattern[str], bool]:
+def _compiled(pattern: str) -> tuple[re.Pattern[str], frozenset[Callable[[str], bool]]]:
     translator = _Translator(pattern)
     written = translator.run()
     try:
-        return re.compile(written, translator.flags), translator.ascii_only
+        return re.compile(written, translator.flags), frozenset(translator.unsure)
     except (re.error, OverflowError) as error:
         unsupported(f"the regular expression {pattern} ({error})")
 
 
 def _for(text: str, pattern: str) -> re.Pattern[str]:
-    expression, ascii_only = _compiled(pattern)
-    if ascii_only and not text.isascii():
-        unsupported(f"the regular expression {pattern} on text beyond ASCII")
+    expression, unsure = _compiled(pattern)
+    if unsure and not text.isascii() and any(test(c) for test in unsure for c in text if c > "\x7f"):
+        unsupported(f"the regular expression {pattern} on letters, digits or spaces beyond ASCII")
     if "\r" in text and re.search(r"(?<!\\)[.$]", pattern):
         unsupported(f"the regular expression {pattern} on text with carriage returns")
     return expression

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import hashlib
 import hmac
 import unicodedata
@@ -127,10 +128,13 @@ def luhn(text: str) -> bool:
 def format_number(value: float) -> str:
     """Write a number with three significant digits and a unit (K, M, B, T, Q)."""
     number, unit = abs(value), 0
-    while number >= 1000 and unit < 5:
+    while number > 1000 and unit < 5:
         number, unit = number / 1000, unit + 1
     places = 2 if number < 10 else 1 if number < 100 else 0
-    written = f"{number:.{places}f}"
+    step = decimal.Decimal(1).scaleb(-places)
+    written = format(decimal.Decimal(number).quantize(step, decimal.ROUND_HALF_UP), "f")
+    if float(written) >= 1000:
+        unsupported("format_number of a number that rounds to a thousand")
     if "." in written:
         written = written.rstrip("0").rstrip(".")
     return ("-" if value < 0 else "") + written + ("", "K", "M", "B", "T", "Q")[unit]
@@ -222,7 +226,7 @@ def human_seconds(value: float) -> str:
 
 
 _TEXT = "VARCHAR"
-REFUSING = ("trino_strpos", "trino_soundex", "trino_from_utf8", "trino_human_seconds")
+REFUSING = ("trino_strpos", "trino_soundex", "trino_from_utf8", "trino_human_seconds", "trino_format_number")
 FUNCTIONS = [
     ("trino_reverse_text", reverse_text, [_TEXT], _TEXT),
     ("trino_strpos", strpos, [_TEXT, _TEXT, "BIGINT"], "BIGINT"),

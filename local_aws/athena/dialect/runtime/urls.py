@@ -27,11 +27,18 @@ def _decoded(text: str | None, what: str) -> str | None:
     return text
 
 
+def _absent(parts: tuple[str | None, ...] | None) -> str | None:
+    """Give what stands for a part that is not there: an empty text, or None where the whole is no address."""
+    if parts and parts[1]:
+        unsupported(f"the authority {parts[1]} of an address")
+    return None if parts is None else ""
+
+
 def host(url: str) -> str | None:
     """Give the host."""
     parts = _parts(url)
     found = _AUTHORITY.fullmatch(parts[1]) if parts and parts[1] else None
-    return found[1] if found else None
+    return found[1] if found else _absent(parts)
 
 
 def port(url: str) -> int | None:
@@ -44,7 +51,7 @@ def port(url: str) -> int | None:
 def protocol(url: str) -> str | None:
     """Give the scheme."""
     parts = _parts(url)
-    return parts[0] if parts else None
+    return parts[0] or "" if parts else None
 
 
 def path(url: str) -> str | None:
@@ -56,13 +63,13 @@ def path(url: str) -> str | None:
 def query(url: str) -> str | None:
     """Give the query."""
     parts = _parts(url)
-    return _decoded(parts[3], "query") if parts else None
+    return _decoded(parts[3] or "", "query") if parts else None
 
 
 def fragment(url: str) -> str | None:
     """Give the fragment."""
     parts = _parts(url)
-    return _decoded(parts[4], "fragment") if parts else None
+    return _decoded(parts[4] or "", "fragment") if parts else None
 
 
 def parameter(url: str, name: str) -> str | None:

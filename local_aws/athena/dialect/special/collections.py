@@ -26,6 +26,11 @@ def _body(env: Env, node: n.Lambda, variables: list[Typed]) -> Typed:
     return body
 
 
+def _fresh(env: Env) -> str:
+    """Make a lambda variable's name that no other lambda has, so that none hides another's."""
+    return f"v{env.statement.alias()}"
+
+
 def _of(env: Env, node: n.Call, position: int, name: str) -> Typed:
     value = env.translate(node.args[position])
     if value.type.name != name:
@@ -40,21 +45,22 @@ def reduce(env: Env, node: n.Call) -> Typed:
     count(node, 4, 4)
     items, start = _of(env, node, 0, "array"), env.translate(node.args[1])
     step, finish = _lambda(node, 2, 2), _lambda(node, 3, 1)
-    state = start.type
-    names = (f"v{env.statement.alias()}", f"v{env.statement.alias()}")
-    element = items.type.elements[0]
-    body = _body(env, step, [Typed(names[0], state), Typed(names[1], element)])
+    # A text grows from step to step: its state has no length.
+    state = t.VARCHAR if start.type.name == "varchar" else start.type
+    names, element = (_fresh(env), _fresh(env)), items.type.elements[0]
+    # list_reduce has one type for state and elements: the state travels in a row beside an element.
+    body = _body(env, step, [Typed(f"struct_extract_at({names[0]}, 1)", state),
+                             Typed(f"struct_extract_at({names[1]}, 2)", element)])  # fmt: skip
     if not can_coerce(body.type, state):
         mismatch(step.place, f"the step of reduce gives {body.type}, not {state}")
-    written = coerce(body, state, step.place)
-    first = coerce(start, state, node.place)
-    # list_reduce has one type for state and elements: the state travels in a row beside an element.
-    pair = f"row({first}, CAST(NULL AS {element.to_duckdb()}))"
+    inner = coerce(body, state, step.place)
+    pair = f"row({coerce(start, state, node.place)}, CAST(NULL AS {element.to_duckdb()}))"
     rows = f"list_transform({items.sql}, lambda e$: row(CAST(NULL AS {state.to_duckdb()}), e$))"
-    inner = written.replace(names[0], "struct_extract_at(s$, 1)").replace(names[1], "struct_extract_at(x$, 2)")
-    folded = f"struct_extract_at(list_reduce({rows}, lambda s$, x$: row({inner}, struct_extract_at(x$, 2)), {pair}), 1)"
-    result = _body(env, finish, [Typed("e$", state)])
-    return Typed(f"list_transform([{folded}], lambda e$: {result.sql})[1]", result.type)
+    step_sql = f"lambda {names[0]}, {names[1]}: row({inner}, struct_extract_at({names[1]}, 2))"
+    folded = f"struct_extract_at(list_reduce({rows}, {step_sql}, {pair}), 1)"
+    last = _fresh(env)
+    result = _body(env, finish, [Typed(last, state)])
+    return Typed(f"list_transform([{folded}], lambda {last}: {result.sql})[1]", result.type)
 
 
 def zip_with(env: Env, node: n.Call) -> Typed:
@@ -62,7 +68,7 @@ def zip_with(env: Env, node: n.Call) -> Typed:
     plain(node)
     count(node, 3, 3)
     left, right, step = _of(env, node, 0, "array"), _of(env, node, 1, "array"), _lambda(node, 2, 2)
-    index = f"v{env.statement.alias()}"
+    index = _fresh(env)
     variables = [Typed(f"({side.sql})[{index}]", side.type.elements[0]) for side in (left, right)]
     body = _body(env, step, variables)
     return Typed(f"list_transform(trino_positions({left.sql}, {right.sql}), lambda {index}: {body.sql})",
@@ -83,41 +89,36 @@ def zip_(env: Env, node: n.Call) -> Typed:
     return Typed(f"CASE WHEN {nulls} THEN NULL ELSE CAST({rows} AS {kind.to_duckdb()}) END", kind)
 
 
-def _entries(env: Env, node: n.Call) -> tuple[Typed, list[Typed]]:
-    value = _of(env, node, 0, "map")
-    return value, [Typed(f"e$.{part}", kind) for part, kind in zip(("key", "value"), value.type.elements, strict=True)]
+def _entries(env: Env, node: n.Call) -> tuple[Typed, Typed, str]:
+    """Translate a map and the lambda over its keys and values; give the lambda's written head, too."""
+    plain(node)
+    count(node, 2, 2)
+    value, entry = _of(env, node, 0, "map"), _fresh(env)
+    variables = [Typed(f"{entry}.{part}", kind) for part, kind in zip(("key", "value"), value.type.elements, strict=True)]
+    return value, _body(env, _lambda(node, 1, 2), variables), f"map_entries({value.sql}), lambda {entry}:"
 
 
 def map_filter(env: Env, node: n.Call) -> Typed:
     """Translate MAP_FILTER."""
-    plain(node)
-    count(node, 2, 2)
-    value, variables = _entries(env, node)
-    body = _body(env, _lambda(node, 1, 2), variables)
+    value, body, head = _entries(env, node)
     if body.type.name not in ("boolean", "unknown"):
         mismatch(node.place, f"map_filter takes a lambda that gives a boolean (actual: {body.type})")
-    return Typed(f"map_from_entries(list_filter(map_entries({value.sql}), lambda e$: {body.sql}))", value.type)
+    return Typed(f"map_from_entries(list_filter({head} {body.sql}))", value.type)
 
 
 def transform_values(env: Env, node: n.Call) -> Typed:
     """Translate TRANSFORM_VALUES."""
-    plain(node)
-    count(node, 2, 2)
-    value, variables = _entries(env, node)
-    body = _body(env, _lambda(node, 1, 2), variables)
+    value, body, head = _entries(env, node)
     kind = t.map_of(value.type.elements[0], body.type)
-    values = f"list_transform(map_entries({value.sql}), lambda e$: {body.sql})"
+    values = f"list_transform({head} {body.sql})"
     return Typed(f"CASE WHEN {value.sql} IS NOT NULL THEN map(map_keys({value.sql}), {values}) END", kind)
 
 
 def transform_keys(env: Env, node: n.Call) -> Typed:
     """Translate TRANSFORM_KEYS; a key that comes twice fails, as in Trino."""
-    plain(node)
-    count(node, 2, 2)
-    value, variables = _entries(env, node)
-    body = _body(env, _lambda(node, 1, 2), variables)
+    value, body, head = _entries(env, node)
     kind = t.map_of(body.type, value.type.elements[1])
-    keys = f"list_transform(map_entries({value.sql}), lambda e$: {body.sql})"
+    keys = f"list_transform({head} {body.sql})"
     return Typed(f"CASE WHEN {value.sql} IS NOT NULL THEN map({keys}, map_values({value.sql})) END", kind)
 
 

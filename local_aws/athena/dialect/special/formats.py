@@ -54,7 +54,10 @@ def _formatted(directive: re.Match[str], value: Typed, node: n.Call) -> str:
             mismatch(node.place, f"Invalid format string: {directive[0]} of {kind}")
         number = value if kind.name == "decimal" else Typed(coerce(value, t.DOUBLE, node.place), t.DOUBLE)
         written = f"trino_fixed(CAST({number.sql} AS VARCHAR), {digits or 6})"
-    return f"trino_format_piece({written}, {text(flags)}, {width}, {text(letter)})"
+    # Java writes null for a missing value, cut to the precision and filled to the width.
+    null = "null"[: int(digits)] if digits is not None else "null"
+    null = null.ljust(int(width)) if "-" in flags else null.rjust(int(width))
+    return f"coalesce(trino_format_piece({written}, {text(flags)}, {width}, {text(letter)}), {text(null)})"
 
 
 def normalize(env: Env, node: n.Call) -> Typed:
