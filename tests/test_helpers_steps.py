@@ -96,7 +96,7 @@ def test_every_relation_has_the_rows_that_athena_counted(chain: Chain) -> None:
 def test_postgresql_has_types_and_descriptions(chain: Chain) -> None:
     """Decimals stay decimals, dates dates, and columns carry the contract's description."""
     query = (
-        "SELECT column_name, data_type, numeric_scale, col_description(format('analytics.%I', table_name)::regclass, "
+        "SELECT column_name, data_type, numeric_scale, col_description(format('analytics.%%I', table_name)::regclass, "
         "ordinal_position) FROM information_schema.columns WHERE table_schema = 'analytics' AND table_name = %s"
     )
     with open_session().connect_postgres() as connection, connection.cursor() as cursor:
