@@ -12,8 +12,8 @@ from local_aws.athena.words import TableName
 @pytest.mark.parametrize(
     ("sql", "statement"),
     [
-        ("select 1 -- ;", s.Query("select 1")),
-        ("/* a */ (SELECT 1) ;", s.Query("(SELECT 1)")),
+        ("select 1 -- ;", s.Query("select 1 -- ;")),
+        ("/* a */ (SELECT 1) ;", s.Query("/* a */ (SELECT 1) ;")),
         ("DROP TABLE IF EXISTS `A`.b", s.DropTable(TableName("a", "b"), True, False)),
         ('drop view "AwsDataCatalog"."a"."b";', s.DropTable(TableName("a", "b"), False, True)),
         ("MSCK REPAIR TABLE t", s.Repair(TableName("db", "t"))),

@@ -262,4 +262,4 @@ def test_a_file_that_is_no_parquet_is_named(lab: AthenaLab) -> None:
     """A broken file fails the query with its name."""
     lab.put("t/broken.parquet", b"PAR1 no")
     parquet_table(lab, "id bigint")
-    assert "broken.parquet is no Parquet file" in lab.fail("SELECT id FROM t")
+    assert "s3://data/t/broken.parquet is no Parquet file" in lab.fail("SELECT id FROM t")

@@ -38,6 +38,7 @@ class Request:
     parameters: tuple[str, ...] = ()
     cutoff_bytes: int | None = None
     configuration: Json = field(default_factory=dict)
+    reuse: Json = field(default_factory=dict)
 
     def fingerprint(self) -> str:
         """Return what must be equal in two requests with one token."""
@@ -106,7 +107,7 @@ class Execution:
             "StatementType": request.statement_type,
             "SubstatementType": request.substatement_type,
             "ResultConfiguration": {**request.configuration, "OutputLocation": self.output},
-            "ResultReuseConfiguration": {"ResultReuseByAgeConfiguration": {"Enabled": False}},
+            "ResultReuseConfiguration": request.reuse,
             "QueryExecutionContext": request.context,
             "Status": status,
             "Statistics": self._statistics(),

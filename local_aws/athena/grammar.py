@@ -28,7 +28,7 @@ def read_statement(sql: str, database: str) -> s.Statement:
     if first in REFUSED:
         raise QueryError("NOT_SUPPORTED", f"{first} is not supported by the local Athena")
     if first in QUERY_STARTS or words.word.text == "(":
-        return s.Query(words.rest())
+        return s.Query(sql)  # whole, so that the places in its errors are those of the statement
     words.fail("'ALTER', 'CREATE', 'DEALLOCATE', 'DESCRIBE', 'DROP', 'EXECUTE', 'EXPLAIN', 'INSERT', 'MSCK', <query>")
 
 
@@ -180,6 +180,8 @@ def _show(words: Words) -> s.Statement:
         return s.Describe("create", words.table_name(), view=True)
     if words.accept("PARTITIONS"):
         return s.Describe("partitions", words.table_name())
+    if words.word.upper in ("TBLPROPERTIES", "FUNCTIONS", "SESSION", "STATS", "ROLES", "GRANTS"):
+        raise QueryError("NOT_SUPPORTED", f"SHOW {words.word.upper} is not supported by the local Athena")
     words.expect("COLUMNS")
     if not words.accept("IN"):
         words.expect("FROM")

@@ -4,12 +4,14 @@ import re
 from typing import Any, ClassVar
 
 from local_aws.athena import statements as s
+from local_aws.athena.dialect.query_grammar import parse
 from local_aws.athena.errors import ParseError, QueryError
 from local_aws.athena.executions import ExecutionBook, Request
 from local_aws.athena.grammar import read_statement
 from local_aws.athena.information_schema import CATALOG_NAME
 from local_aws.athena.lake import Lake
 from local_aws.athena.paging import take_page
+from local_aws.athena.prepared import with_values
 from local_aws.athena.results import ResultColumn, read_page
 from local_aws.athena.workgroups import PRIMARY, Workgroups, invalid
 from local_aws.errors import ServiceError
@@ -20,6 +22,7 @@ NO_OUTPUT = (
     "setting or as an API input."
 )
 RESULT_MEMBERS = frozenset(("OutputLocation", "EncryptionConfiguration", "ExpectedBucketOwner", "AclConfiguration"))
+NO_REUSE = {"ResultReuseByAgeConfiguration": {"Enabled": False}}
 Json = dict[str, Any]
 
 
@@ -58,7 +61,7 @@ class QueryOperations:
         if context.get("Catalog", CATALOG_NAME).lower() != CATALOG_NAME:
             raise invalid(f"DataCatalog {context['Catalog']} was not found: there is only AwsDataCatalog.")
         database = re.sub(r'^[`"]|[`"]$', "", context.get("Database") or "default").lower()
-        reported = _reported(query, database)
+        reported = _reported(query, database, request.get("ExecutionParameters", []))
         configuration, enforced = self._results(request.get("ResultConfiguration", {}), group)
         asked = Request(
             query=query,
@@ -72,6 +75,7 @@ class QueryOperations:
             parameters=tuple(request.get("ExecutionParameters", ())),
             cutoff_bytes=group["Configuration"].get("BytesScannedCutoffPerQuery"),
             configuration=configuration,
+            reuse=request.get("ResultReuseConfiguration", NO_REUSE),
         )
         return {"QueryExecutionId": self.book.submit(asked, request.get("ClientRequestToken"))}
 
@@ -156,10 +160,13 @@ def _datum(value: str | None) -> Json:
     return {} if value is None else {"VarCharValue": value}
 
 
-def _reported(query: str, database: str) -> tuple[str, str]:
+def _reported(query: str, database: str, values: list[str]) -> tuple[str, str]:
     """Return statement and substatement type; what follows no grammar never becomes an execution, as in Athena."""
     try:
-        return s.REPORTED[type(read_statement(query, database))]
+        statement = read_statement(query, database)
+        if isinstance(statement, s.Query):
+            parse(with_values(query, values) if values else query)
+        return s.REPORTED[type(statement)]
     except ParseError as error:
         raise invalid(error.message) from error
     except QueryError:

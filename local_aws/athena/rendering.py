@@ -71,7 +71,10 @@ def _text(text: str) -> str:
 
 def _fraction(expression: str, type_: TrinoType) -> str:
     digits = type_.precision
-    # strftime knows no times of day; both kinds cast to text with six digits or none.
+    fast = {0: "", 3: ".%g", 6: ".%f"}
+    if type_.name != "time" and digits in fast:
+        return f"strftime({expression}, '%Y-%m-%d %H:%M:%S{fast[digits]}')"
+    # strftime knows no times of day and no other precisions; a cast to text gives six digits or none.
     whole = f"split_part(CAST({expression} AS VARCHAR), '.', 1)"
     if digits == 0:
         return whole

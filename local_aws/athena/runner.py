@@ -8,7 +8,7 @@ from typing import Any
 from local_aws.athena import ddl, show, writes
 from local_aws.athena import statements as s
 from local_aws.athena.engine import Engine
-from local_aws.athena.errors import ParseError
+from local_aws.athena.errors import ParseError, QueryError
 from local_aws.athena.executions import Execution, Outcome
 from local_aws.athena.grammar import read_statement
 from local_aws.athena.prepared import PreparedStatements, check_literals, with_values
@@ -59,9 +59,19 @@ class Runner:
                 enforced=request.enforced,
                 cutoff_bytes=request.cutoff_bytes,
             )
-            self._step(task, request.query, list(request.parameters))
+            try:
+                self._step(task, request.query, list(request.parameters))
+            except QueryError as error:
+                raise self._with_uris(error) from error
             assert task.outcome is not None
             return task.outcome
+
+    def _with_uris(self, error: QueryError) -> QueryError:
+        """Name objects by their s3:// URIs, where a reader of files named paths."""
+        root = f"{self.engine.lake.root}/"
+        if root not in error.message:
+            return error
+        return QueryError(error.kind, error.message.replace(root, "s3://"), error.category, error.type)
 
     def _step(self, task: Task, sql: str, values: list[str]) -> None:
         statement = read_statement(sql, task.session.database)
