@@ -69,7 +69,7 @@ def test_exit_codes_are_carried_by_the_type_of_an_error() -> None:
     from local_aws.errors import StackError
 
     assert classify(QualityGateError("rule"))[1] == 3
-    assert classify(ServiceError("service"))[1] == 4
+    assert classify(ServiceError("S3", "does not answer"))[1] == 4
     assert classify(StackError("server"))[1] == 4
     assert classify(UsageError("flag"))[1] == 2
     assert classify(RuntimeError("no idea"))[1] == 1

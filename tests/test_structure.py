@@ -88,13 +88,13 @@ def test_public_functions_have_docstrings(path: Path) -> None:
 
 def test_readme_names_commands_that_exist() -> None:
     """Each `workbench X` and `make X` of the documents is a command of the parser or a target of the Makefile."""
-    from workbench.cli import COMMANDS
+    from workbench.commands import NAMES
 
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         text = document.read_text()
         for name in re.findall(r"`(?:\.venv/bin/)?workbench ([a-z]+)", text):
-            assert name in COMMANDS, f"{document.name}: workbench {name}"
+            assert name in NAMES, f"{document.name}: workbench {name}"
         for name in re.findall(r"`make ([a-z-]+)", text):
             assert name in targets, f"{document.name}: make {name}"
 

@@ -1,0 +1,26 @@
+"""`workbench lab`: the notebooks in JupyterLab."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from workbench.console import Output
+
+HELP = "open the notebooks in JupyterLab"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare what is passed on."""
+    parser.add_argument("arguments", nargs="*", help="passed on to `jupyter lab` (after --)")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Start the stack and become JupyterLab, on loopback with a token."""
+    from workbench.notebooks import FOLDER
+    from workbench.stack import bring_up, default_home
+
+    bring_up(default_home(), output.line)
+    os.chdir(FOLDER)
+    os.execv(sys.executable, [sys.executable, "-m", "jupyter", "lab", "--ServerApp.ip=127.0.0.1", *arguments.arguments])
