@@ -34,7 +34,7 @@ PROVISIONED = "provisioned.json"
 # What `reset` may delete, and what an unlocked folder may hold without being taken for somebody's own.
 OURS = frozenset(FOLDERS) | {
     *(LOCK, ENDPOINTS, f"{ENDPOINTS}.lock", SERVERS, ACTIVITY, DATABASE_MODE, DATABASE_PLACE, PROVISIONED, "postgres"),
-    *("athena", "cache", "uploads"),  # work files of queries, class-data archives, parts of uploads
+    *("athena", "cache", "sources", "uploads"),  # of queries, Spark, the notebooks' sources, and uploads under way
     "no-aws-config",  # an empty file for AWS clients
     *(f"{name}.sqlite{suffix}" for name in ("catalog", "objects") for suffix in ("", "-wal", "-shm", "-journal")),
 }
@@ -43,6 +43,12 @@ OURS = frozenset(FOLDERS) | {
 def default_home(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the state folder: WORKBENCH_HOME, or `.workbench` in the checkout; absolute."""
     return Path(environ.get("WORKBENCH_HOME") or CHECKOUT / ".workbench").resolve()
+
+
+def stamp_code() -> str:
+    """Return what changes when a file of the servers' code changes: how many there are, and the newest one's time."""
+    times = [path.stat().st_mtime_ns for path in (CHECKOUT / "local_aws").rglob("*.py")]
+    return f"{len(times)}:{max(times)}"
 
 
 def prepare_home(home: Path) -> None:
@@ -114,7 +120,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def update_endpoints(home: Path, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
     """Change endpoints.json as one step among processes; `change` returns the new document, or None to leave it."""
-    with open(home / f"{ENDPOINTS}.lock", "w") as guard:
+    with open(os.open(home / f"{ENDPOINTS}.lock", os.O_WRONLY | os.O_CREAT, 0o600), "w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         new = change(read_json(home / ENDPOINTS))
         if new is not None:

@@ -42,6 +42,7 @@ class Supervisor:
 
     def __init__(self, home: Path, servers: list[Server], idle_hours: float = IDLE_HOURS) -> None:
         self._home = home
+        self._code = state.stamp_code()
         self._me = ProcessRef.of(os.getpid())
         self._idle_seconds = idle_hours * 3600
         self._next_idle_check = 0.0
@@ -110,6 +111,7 @@ class Supervisor:
                 "schema": 1,
                 "version": state.VERSION,
                 "checkout": str(state.CHECKOUT),
+                "code": self._code,
                 "supervisor": self._identity(),
                 "ports": self._ports,
                 "servers": {child.server.name: child.describe() for child in self.children},

@@ -11,17 +11,15 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local_aws import home as state
 from local_aws.endpoints import Endpoints
 from local_aws.home import default_home
 from local_aws.lifecycle import start
 from local_aws.secrets import aws_keys, postgres_password
-
-if TYPE_CHECKING:
-    from infra.provision import ProvisionResult
 
 __all__ = ["bring_up", "default_home", "environment"]
 
@@ -45,6 +43,10 @@ def bring_up(home: Path, progress: Progress = _quiet) -> Endpoints:
     Raises StackError or InfraError with what cannot be started or provisioned.
     """
     endpoints = start(home, progress=progress)
+    if state.read_json(endpoints.home / state.SERVERS).get("code") != state.stamp_code():
+        progress(
+            "local_aws/ changed since the stack was started: `workbench down`, then `workbench up` runs the new code"
+        )
     made_from = fingerprint()
     control_plane = endpoints.processes["api"]
     known = state.read_json(endpoints.home / state.PROVISIONED)
@@ -52,11 +54,11 @@ def bring_up(home: Path, progress: Progress = _quiet) -> Endpoints:
     if endpoints.outputs and known.get("made_from") == made_from and known.get("process") == process:
         return endpoints
     progress("provisioning the stack from infra/template.yaml")
-    result = _provision(endpoints)
-    everything = _put_code(endpoints, dict(result.outputs), progress)
-    _write_outputs(endpoints, dict(result.outputs))
-    if everything:
+    clients = _make_clients(endpoints)
+    outputs = _provision(endpoints, clients)
+    if _put_code(clients, outputs, progress):
         state.write_json(endpoints.home / state.PROVISIONED, {"made_from": made_from, "process": process})
+    _write_outputs(endpoints, outputs)
     return start(endpoints.home)
 
 
@@ -100,41 +102,44 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def _client(endpoints: Endpoints, service: str) -> Any:
-    """Return a client of the stack's own key; nothing of the user's AWS configuration reaches it."""
+def _make_clients(endpoints: Endpoints) -> Callable[[str], Any]:
+    """Return what makes clients with the stack's own key; nothing of the user's AWS configuration reaches them."""
     import botocore.session
     from botocore.config import Config
 
     keys = aws_keys(endpoints.home, "admin")
     nothing = {name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")}
     session = botocore.session.Session(session_vars={**nothing, "profile": (None, None, None, None)})
-    return session.create_client(
-        service,
-        region_name=endpoints.region,
-        endpoint_url=endpoints.s3 if service == "s3" else endpoints.aws,
-        aws_access_key_id=keys.access_key_id,
-        aws_secret_access_key=keys.secret_access_key,
-        aws_session_token="",
-        config=Config(
-            retries={"mode": "standard", "max_attempts": 4},
-            proxies={},
-            use_fips_endpoint=False,
-            use_dualstack_endpoint=False,
-            s3={"addressing_style": "path"},
-        ),
+    config = Config(
+        retries={"mode": "standard", "max_attempts": 4},
+        proxies={},
+        use_fips_endpoint=False,
+        use_dualstack_endpoint=False,
+        s3={"addressing_style": "path"},
     )
 
+    @cache
+    def client(service: str) -> Any:
+        return session.create_client(
+            service,
+            region_name=endpoints.region,
+            endpoint_url=endpoints.s3 if service == "s3" else endpoints.aws,
+            aws_access_key_id=keys.access_key_id,
+            aws_secret_access_key=keys.secret_access_key,
+            aws_session_token="",
+            config=config,
+        )
 
-def _provision(endpoints: Endpoints) -> ProvisionResult:
-    """Make the resources and write the stack down where the control plane describes it from."""
-    from functools import cache
+    return client
 
+
+def _provision(endpoints: Endpoints, clients: Callable[[str], Any]) -> dict[str, str]:
+    """Make the resources and write the stack down where the control plane describes it from. Returns the outputs."""
     from infra.provision import Place, provision_stack
     from infra.template import load_template
     from local_aws.store import Store
 
     template = ROOT / "infra" / "template.yaml"
-    clients = cache(lambda service: _client(endpoints, service))
     place = Place(endpoints.account_id, endpoints.region)
     result = provision_stack(load_template(template), clients, PARAMETERS, place, STACK_NAME)
     store = Store(endpoints.home / "catalog.sqlite")
@@ -155,16 +160,16 @@ def _provision(endpoints: Endpoints) -> ProvisionResult:
         )
     finally:
         store.close()
-    return result
+    return dict(result.outputs)
 
 
-def _put_code(endpoints: Endpoints, outputs: dict[str, str], progress: Progress) -> bool:
+def _put_code(clients: Callable[[str], Any], outputs: dict[str, str], progress: Progress) -> bool:
     """Put the job's code and the compiled contracts where the job reads them; say whether all of it is there now."""
     from helpers.objects import differs, put_hashed
 
-    s3, bucket = _client(endpoints, "s3"), outputs["CuratedBucket"]
+    s3, bucket = clients("s3"), outputs["CuratedBucket"]
     stale = {key: body for key, body in _wanted_objects(progress) if differs(s3, bucket, key, body)}
-    if stale and _is_job_running(_client(endpoints, "glue"), outputs["JobName"]):
+    if stale and _is_job_running(clients("glue"), outputs["JobName"]):
         progress(f"a run of {outputs['JobName']} is under way: its code is renewed by the next `workbench up`")
         return False
     for key, body in stale.items():
