@@ -36,6 +36,7 @@ SETTINGS = (
     "SET enable_profiling = 'no_output'",
 )
 SPARES = 2
+STOP_TRIES, STOP_SECONDS = 40, 0.05
 GIB = 2**30
 
 
@@ -119,6 +120,7 @@ class Session:
         self.bytes_read = 0
         self.planning_seconds = 0.0
         self._stopped = False
+        self._ended = threading.Event()
         self._lock = threading.Lock()
 
     def __enter__(self) -> "Session":
@@ -129,14 +131,18 @@ class Session:
             if self.connection is not None:
                 self.connection.close()
             self.connection, self._stopped = None, True
+        self._ended.set()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def stop(self) -> None:
         """Interrupt the statement that runs, and let no other one start (called by another thread)."""
-        with self._lock:
-            self._stopped = True
-            if self.connection is not None:
-                self.connection.interrupt()
+        for _ in range(STOP_TRIES):
+            with self._lock:
+                self._stopped = True
+                if self.connection is not None:
+                    self.connection.interrupt()
+            if self._ended.wait(STOP_SECONDS):  # an interrupt between two statements is lost: repeat it
+                return
 
     def check_stopped(self) -> None:
         """Fail where the query was stopped."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import threading
 import time
 import uuid
@@ -20,6 +21,7 @@ KIND = "query_execution"
 FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
 DAYS_KEPT = 45  # as Athena does
 ENGINE_VERSION = {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": "Athena engine version 3"}
+LOG = logging.getLogger(__name__)
 Json = dict[str, Any]
 
 
@@ -218,6 +220,7 @@ class ExecutionBook:
             state, reason = "FAILED", str(failure)
             error = _athena_error(failure)
         except Exception as failure:  # a query must end in a state, whatever happened
+            LOG.exception("execution %s failed inside", execution.id)
             internal = QueryError("GENERIC_INTERNAL_ERROR", f"{type(failure).__name__}: {failure}".splitlines()[0])
             state, reason, error = "FAILED", str(internal), _athena_error(internal)
         self._finish(execution, state, reason, error)
