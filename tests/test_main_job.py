@@ -153,7 +153,7 @@ def test_tennessee_star_is_answered_like_pandas(clone: Clone) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert clone.record()["steps"][1]["rows_in"] == 26_796
     star = pd.concat(long_star())
-    [(rows, no_math)] = clone.query("SELECT count(*), count(*) - count(math) FROM analytics.tennessee_star")
+    [(rows, no_math)] = clone.query("SELECT count(*), count(*) - count(math_score) FROM analytics.tennessee_star")
     assert (rows, no_math) == (len(star), int(star["math"].isna().sum()))
     expected = star.groupby(star["star"] + ", " + star["gender"])[["read", "math"]].mean()
     answer = clone.query("SELECT * FROM analytics.tennessee_star__scores_by_class_type_and_gender")

@@ -64,7 +64,7 @@ def _run_papermill(notebook: Notebook, output: Path, parameters: dict[str, Any])
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    from workbench.kernels import SocketKernelManager
+    from workbench.kernels import log_kernels
 
     try:
         papermill.execute_notebook(
@@ -73,7 +73,7 @@ def _run_papermill(notebook: Notebook, output: Path, parameters: dict[str, Any])
             parameters=parameters,
             cwd=str(ROOT),
             progress_bar=False,
-            kernel_manager_class=SocketKernelManager,
+            kernel_manager_class=log_kernels(output.parent / "kernels.log"),
         )
     except PapermillExecutionError as error:
         return {"cell": error.exec_count, "type": error.ename, "message": error.evalue, "exit_code": 1}

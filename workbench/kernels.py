@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,7 +12,12 @@ from jupyter_client.manager import AsyncKernelManager
 
 
 class SocketKernelManager(AsyncKernelManager):
-    """Start a kernel on Unix sockets below a folder of its own, mode 0700, removed with the kernel."""
+    """Start a kernel on Unix sockets below a folder of its own, mode 0700, removed with the kernel.
+
+    What the kernel's process itself prints (libraries in C, warnings at its end) goes to `printed`.
+    """
+
+    printed = Path(os.devnull)
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -19,9 +25,20 @@ class SocketKernelManager(AsyncKernelManager):
         self.transport = "ipc"
         self.ip = str(self.folder / "k")  # the kernel appends -1 … -5
 
+    async def _async_start_kernel(self, **settings: Any) -> None:
+        with self.printed.open("ab") as stream:
+            await super()._async_start_kernel(**{**settings, "stdout": stream, "stderr": stream})
+
+    start_kernel = _async_start_kernel
+
     async def _async_cleanup_resources(self, restart: bool = False) -> None:
         await super()._async_cleanup_resources(restart)
         if not restart:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     cleanup_resources = _async_cleanup_resources
+
+
+def log_kernels(path: Path) -> type[SocketKernelManager]:
+    """Return the manager whose kernels' own output is added to `path`."""
+    return type("LoggedKernelManager", (SocketKernelManager,), {"printed": path})
