@@ -16,6 +16,7 @@ from local_aws.errors import ServiceError
 from local_aws.glue.job_operations import JobOperations
 from local_aws.glue.job_runs import STOPPED_WITH_STACK
 from local_aws.glue.job_sessions import RUN_MARK
+from local_aws.glue.spark_archive import archive_flags
 from local_aws.server.context import Context, open_context
 
 Json = dict[str, Any]
@@ -138,7 +139,7 @@ def test_success(context: Context, operations: JobOperations, define: Define, mo
     run = perform(operations, Arguments={"--WORD": "given"})
     log = Path(run["LogGroupName"]).read_text()
     assert (run["JobRunState"], run.get("ErrorMessage")) == ("SUCCEEDED", None), log
-    assert "the script was here" in log
+    assert "the script was here" in log and "Traceback" not in log
     assert "without effect here: --enable-metrics" in log
     _check_report(context, run)
     written = sorted(path.name for path in (context.lake / "curated/out").iterdir())
@@ -261,6 +262,35 @@ def test_retries(context: Context, operations: JobOperations, define: Define) ->
     assert (second["JobRunState"], second["Attempt"], second["PreviousRunId"]) == ("SUCCEEDED", 1, first["Id"])
     assert [run["Id"] for run in operations.get_job_runs({"JobName": "job"})["JobRuns"]] == [second["Id"], first["Id"]]
 
+
+@pytest.mark.slow
+def test_archive_is_built_once_and_used(
+    context: Context, operations: JobOperations, define: Define, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The first run that loads enough of Spark leaves an archive of its classes, with which the next one starts."""
+    monkeypatch.setenv("WORKBENCH_SPARK_ARCHIVE", str(tmp_path / "archive"))
+    put(context, "raw/in/a.csv", "id,name\n1,Ann\n2,Bob\n")
+    define(READING)
+    assert perform(operations)["JobRunState"] == "SUCCEEDED"
+    deadline = time.monotonic() + 400
+    while not (built := list((tmp_path / "archive").glob("*.jsa"))) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    flags = archive_flags(context.home, tmp_path / "classes.lst")
+    assert flags[0] == f"-XX:SharedArchiveFile={built[0]}"
+    run = perform(operations)
+    assert run["JobRunState"] == "SUCCEEDED"
+    assert "Java" not in Path(run["LogGroupName"]).read_text()
+
+
+READING = """
+from pyspark.sql import SparkSession, Window
+from pyspark.sql import functions as F
+spark = SparkSession.builder.getOrCreate()
+rows = spark.read.csv("s3://raw/in/", header=True, schema="id int, name string")
+numbered = rows.withColumn("n", F.row_number().over(Window.partitionBy("id").orderBy("name")))
+numbered.repartition("id").write.mode("overwrite").partitionBy("id").parquet("s3://curated/out/")
+spark.read.parquet("s3://curated/out/").groupBy("name").agg(F.count_distinct("n"), F.avg("n")).collect()
+"""
 
 KILLED = """
 import os, pathlib, sys, time

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from local_aws.glue import job_process
 from local_aws.glue.job_preparation import Prepared
-from local_aws.glue.job_sessions import end_session
+from local_aws.glue.job_sessions import end_session, wait_for_session
 
 TICK_SECONDS = 0.2
 
@@ -52,7 +52,10 @@ class Attempt:
                 self.process = _start_process(prepared, theirs, log)
             theirs.close()
             self._follow(self.process, ours, on_running)
-        return self._outcome(self.process.wait(), prepared.result)
+        code = self.process.wait()
+        if code == 0 and prepared.recording:
+            wait_for_session(self.process.pid)
+        return self._outcome(code, prepared.result)
 
     def _follow(
         self, process: "subprocess.Popen[bytes]", channel: socket.socket, on_running: Callable[[], None]

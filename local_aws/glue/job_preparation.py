@@ -27,11 +27,15 @@ from local_aws.server.context import Context
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that is ready to start: what to tell its process, its environment, and where its result will be."""
+    """A run that is ready to start: what to tell its process, its environment, and where its result will be.
+
+    `recording` tells that its JVM writes a list of classes, which is whole only when it has ended by itself.
+    """
 
     specification: Path
     environment: dict[str, str]
     result: Path
+    recording: bool
     description: str
 
 
@@ -54,7 +58,6 @@ def prepare_run(
         "argv": parts.argv,
         "work": str(work),
         "java": java_command(conf, options, flags),
-        "graceful": any("DumpLoadedClassList" in flag for flag in flags),  # the list is whole only after an exit
         "result": str(work / "result.json"),
     }
     (work / "specification.json").write_text(json.dumps(specification), encoding="utf-8")
@@ -63,6 +66,7 @@ def prepare_run(
         specification=work / "specification.json",
         environment={**environment, MARK: str(context.home), RUN_MARK: run_id},
         result=work / "result.json",
+        recording=any("DumpLoadedClassList" in flag for flag in flags),
         description=_describe(job, run_id, parts, options, arguments),
     )
 

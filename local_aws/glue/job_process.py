@@ -6,7 +6,6 @@ pair to the control plane: a word is sent when the script starts, and the end of
 gone, however it ended) kills this process with its whole group.
 """
 
-import atexit
 import json
 import os
 import runpy
@@ -66,12 +65,15 @@ def _run(wanted: dict[str, Any], channel: int) -> tuple[str | None, int]:
 
 
 def _launch_jvm(wanted: dict[str, Any]) -> "subprocess.Popen[bytes]":
-    information = str(Path(wanted["work"]) / "gateway")
-    # Spark's gateway ends when its standard input does, so it cannot outlive this process.
-    jvm = subprocess.Popen(
-        wanted["java"], env={**os.environ, "_PYSPARK_DRIVER_CONN_INFO_PATH": information}, stdin=subprocess.PIPE
-    )
-    atexit.register(_stop_jvm, jvm, wanted["graceful"])  # first registered, so that it comes last
+    """Start the gateway. It lives until this process is gone, so that nothing in here ever misses it.
+
+    Spark's gateway ends when its standard input does. The writing end is a plain descriptor, which the interpreter,
+    unlike a file object, does not close while it still collects objects that speak to the JVM.
+    """
+    reading, _ = os.pipe()
+    environment = {**os.environ, "_PYSPARK_DRIVER_CONN_INFO_PATH": str(Path(wanted["work"]) / "gateway")}
+    jvm = subprocess.Popen(wanted["java"], env=environment, stdin=reading)
+    os.close(reading)
     return jvm
 
 
@@ -91,19 +93,6 @@ def _await_jvm(jvm: "subprocess.Popen[bytes]", work: Path) -> tuple[int, str]:
     information.unlink()
     port, length = struct.unpack("!ii", raw[:8])
     return port, raw[8 : 8 + length].decode("utf-8")
-
-
-def _stop_jvm(jvm: "subprocess.Popen[bytes]", graceful: bool) -> None:
-    """End the JVM; at once where it has nothing left to do, since its exit hooks only delete the work folder."""
-    if graceful and jvm.stdin is not None:
-        jvm.stdin.close()
-        try:
-            jvm.wait(timeout=30)
-            return
-        except subprocess.TimeoutExpired:
-            pass
-    jvm.kill()
-    jvm.wait()
 
 
 def _jvm_ending(jvm: "subprocess.Popen[bytes]") -> str:

@@ -17,7 +17,7 @@ from local_aws.glue.job_arguments import merge_arguments
 from local_aws.glue.job_attempt import Attempt
 from local_aws.glue.job_preparation import prepare_run
 from local_aws.glue.job_sessions import end_leftovers
-from local_aws.glue.spark_archive import ArchiveBuild, is_worth_an_archive
+from local_aws.glue.spark_archive import ArchiveBuild, read_class_list
 from local_aws.server.context import Context
 
 Json = dict[str, Any]
@@ -157,16 +157,23 @@ class JobRuns:
             state, message = "FAILED", STOPPED_WITH_STACK
         if state != "SUCCEEDED":
             self._note(document["Id"], f"run {state}" + (f": {message}" if message else ""))
-        class_list = is_worth_an_archive(work / "classes.lst") if state == "SUCCEEDED" else None
-        build = ArchiveBuild(self._context.home, class_list) if class_list and not self._closing else None
+        build = self._plan_archive(work / "classes.lst") if state == "SUCCEEDED" else None
         shutil.rmtree(work, ignore_errors=True)
         self._finish(run.key, state, message)
         self._runs.pop(run.key, None)
         if state == "FAILED" and not self._closing:
             self._retry(run, document)
         if build is not None:
-            self._build = build
             build.run()
+
+    def _plan_archive(self, class_list: Path) -> ArchiveBuild | None:
+        """Return the build of an archive from what the run recorded; there is one in a control plane's life."""
+        content = read_class_list(class_list)
+        with self._lock:
+            if content is None or self._build is not None or self._closing:
+                return None
+            self._build = ArchiveBuild(self._context.home, content)
+            return self._build
 
     def _retry(self, run: Attempt, document: Json) -> None:
         """Start the next attempt where the job's MaxRetries allows one; Glue names it <run id>_attempt_<n>."""

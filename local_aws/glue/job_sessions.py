@@ -23,6 +23,13 @@ def end_session(leader: int) -> None:
         time.sleep(0.01)
 
 
+def wait_for_session(leader: int) -> None:
+    """Give the rest of a session, whose leader has ended, time to end by itself."""
+    deadline = time.monotonic() + _SECONDS
+    while _members(leader) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
 def end_leftovers(run_id: str) -> int:
     """Kill what a run left behind when its control plane was killed; return how many processes that were."""
     found = [process for process in psutil.process_iter() if _mark(process) == run_id]

@@ -2,7 +2,7 @@
 
 The first successful run without an archive records which classes it loaded; from that list the JVM dumps an archive,
 at the lowest priority, after the run. docs/adr/0007-spark-without-docker.md has the figures.
-WORKBENCH_SPARK_ARCHIVE=off does without.
+WORKBENCH_SPARK_ARCHIVE=off does without; any other value is the folder to keep it in.
 """
 
 import fcntl
@@ -22,6 +22,7 @@ from local_aws.glue.job_sessions import end_session
 from local_aws.glue.spark import class_path, java_home
 from local_aws.processes import MARK
 
+SETTING = "WORKBENCH_SPARK_ARCHIVE"
 ENOUGH_CLASSES = 12_000  # a script that only starts Spark loads fewer: its list would make a poor archive
 
 
@@ -29,7 +30,7 @@ def archive_path(home: Path) -> Path:
     """Where the archive of this JVM and this Spark lies: beside the installed packages, or else in `home`."""
     installed = Path(sys.prefix)
     folder = installed / "var" if os.access(installed, os.W_OK) else home / "cache"
-    return folder / "spark-archive" / f"{_fingerprint()}.jsa"
+    return Path(os.environ.get(SETTING) or folder / "spark-archive") / f"{_fingerprint()}.jsa"
 
 
 @cache
@@ -43,7 +44,7 @@ def _fingerprint() -> str:
 
 def archive_flags(home: Path, class_list: Path) -> list[str]:
     """Return the JVM options that use the archive or, where there is none, record the classes for it."""
-    if os.environ.get("WORKBENCH_SPARK_ARCHIVE") == "off":
+    if os.environ.get(SETTING) == "off":
         return []
     archive = archive_path(home)
     if archive.exists():
@@ -52,56 +53,60 @@ def archive_flags(home: Path, class_list: Path) -> list[str]:
     return [f"-XX:DumpLoadedClassList={class_list}"]
 
 
-def is_worth_an_archive(class_list: Path) -> Path | None:
-    """Return the list of classes that a run recorded, if there is one that is long enough."""
+def read_class_list(path: Path) -> bytes | None:
+    """Return the list of classes that a run recorded, if there is one that is long enough for an archive."""
     try:
-        with class_list.open("rb") as lines:
-            return class_list if sum(1 for _ in lines) >= ENOUGH_CLASSES else None
+        content = path.read_bytes()
     except FileNotFoundError:
         return None
+    return content if content.count(b"\n") >= ENOUGH_CLASSES else None
 
 
 class ArchiveBuild:
     """One build in the background; `stop` ends it. A second build of the same archive, of any stack, does nothing."""
 
-    def __init__(self, home: Path, class_list: Path) -> None:
+    def __init__(self, home: Path, class_list: bytes) -> None:
         self._home = home
+        self._class_list = class_list
         self._archive = archive_path(home)
-        self._archive.parent.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(prefix="build-", dir=self._archive.parent))
-        shutil.move(class_list, self._folder / "classes.lst")
         self._process: subprocess.Popen[bytes] | None = None
+        self._stopped = False
 
     def run(self) -> None:
         """Build the archive and move it into place; leave nothing where that fails."""
+        place = self._archive.parent
         try:
-            with (self._archive.parent / "lock").open("w") as lock:
+            place.mkdir(parents=True, exist_ok=True)
+            with (place / "lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for left in place.glob("build-*"):  # by a build that was killed
+                    shutil.rmtree(left, ignore_errors=True)
                 if not self._archive.exists():
-                    self._build()
+                    with tempfile.TemporaryDirectory(prefix="build-", dir=place) as folder:
+                        self._build(Path(folder))
         except OSError:  # another stack is building it, or there is no space: runs go on without
             return
-        finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
 
     def stop(self) -> None:
-        """End a build under way."""
+        """End a build under way, or one that is about to start."""
+        self._stopped = True
         if self._process is not None:
             end_session(self._process.pid)
 
-    def _build(self) -> None:
-        new = self._folder / "spark.jsa"
+    def _build(self, folder: Path) -> None:
+        new, class_list = folder / "spark.jsa", folder / "classes.lst"
+        class_list.write_bytes(self._class_list)
         command = [
             str(java_home() / "bin" / "java"),
             "-Xshare:dump",
-            f"-XX:SharedClassListFile={self._folder / 'classes.lst'}",
+            f"-XX:SharedClassListFile={class_list}",
             f"-XX:SharedArchiveFile={new}",
             "-XX:+UseG1GC",  # the only collector whose archive also holds heap objects
             "-Xlog:disable",
             "-cp",
             class_path(),
         ]
-        specification = self._folder / "specification.json"
+        specification = folder / "specification.json"
         specification.write_text(json.dumps({"command": command}), encoding="utf-8")
         ours, theirs = socket.socketpair()
         with ours, theirs:
@@ -115,6 +120,8 @@ class ArchiveBuild:
                 stderr=subprocess.DEVNULL,
             )
             theirs.close()
+            if self._stopped:
+                self.stop()
             if self._process.wait() == 0 and new.exists():
                 os.replace(new, self._archive)
                 for old in self._archive.parent.glob("*.jsa"):  # of a JVM or of jars that were here before
