@@ -18,7 +18,7 @@ from boto3.s3.transfer import TransferConfig
 from helpers.config import StepConfig
 from helpers.contract import load_contract
 from helpers.errors import InputError
-from helpers.ingest_profile import TABLE_ROWS, Profile, profile_file, simplify_name
+from helpers.ingest_profile import TABLE_ROWS, Profile, profile_paths, simplify_name
 from helpers.ingest_sources import RawFile, find_files
 from helpers.objects import S3Object, list_objects
 from helpers.progress import ProgressLine
@@ -114,7 +114,7 @@ def profile_files(cfg: StepConfig) -> Profile:
     started = time.monotonic()
     contract = load_contract(cfg.dataset)
     found = find_files(cfg)
-    files = tuple(profile_file(file.path, contract.null_spellings) for file in found)
+    files = profile_paths([file.path for file in found], contract.null_spellings)
     aliases = {simplify_name(name): column.name for column in contract.columns for name in column.source_names}
     return Profile(cfg.dataset, files, aliases, time.monotonic() - started)
 

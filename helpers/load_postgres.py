@@ -9,7 +9,7 @@ import json
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from psycopg2 import sql
@@ -17,8 +17,9 @@ from sqlalchemy import Connection, Table, func, select, text
 from sqlalchemy import table as lightweight
 
 from helpers.config import StepConfig
-from helpers.errors import LoadError
-from helpers.load_postgres_extract import Extract, extract_table, find_answers
+from helpers.contract import load_contract
+from helpers.errors import LoadError, UsageError, nearest
+from helpers.load_postgres_extract import Extract, extract_table, find_answers, name_relation
 from helpers.load_postgres_publish import (
     PUBLIC,
     VERSIONS,
@@ -31,9 +32,13 @@ from helpers.load_postgres_publish import (
     publish_load,
 )
 from helpers.load_postgres_types import make_table
+from helpers.plots import plot_bars, plot_lines
 from helpers.progress import ProgressLine
 from helpers.record import step_entry
 from helpers.session import Session, open_session
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _BLOCK = 1 << 20
 _TABLE_ROWS = 10
@@ -54,13 +59,6 @@ class LoadResult:
         """One line a relation: rows that Athena counted and rows that PostgreSQL has."""
         rows = [[f"{PUBLIC}.{e.relation}", len(e.columns), e.rows, self.loaded[e.relation]] for e in self.extracts]
         return pd.DataFrame(rows, columns=["relation", "columns", "rows in Athena", "rows in PostgreSQL"])[:_TABLE_ROWS]
-
-    @property
-    def sizes(self) -> pd.DataFrame:
-        """Rows by relation, the names without what the dataset's all begin with; at most ten."""
-        names = [extract.relation.removeprefix(f"{self.dataset}__") for extract in self.extracts]
-        rows = [[name, self.loaded[e.relation]] for name, e in zip(names, self.extracts, strict=True)]
-        return pd.DataFrame(rows, columns=["relation", "rows"])[:_TABLE_ROWS]
 
     @property
     def first_answer(self) -> str:
@@ -216,7 +214,7 @@ def _compare(extracts: tuple[Extract, ...], loaded: dict[str, int]) -> None:
 
 
 @step_entry
-def preview_relation(cfg: StepConfig, relation: str = "", rows: int = 5) -> pd.DataFrame:
+def preview_relation(cfg: StepConfig, relation: str = "", rows: int = 6) -> pd.DataFrame:
     """Read the first rows of a published relation as the reader's role sees them, in the order of their columns.
 
     Args:
@@ -232,3 +230,19 @@ def preview_relation(cfg: StepConfig, relation: str = "", rows: int = 5) -> pd.D
         query = sql.SQL("SELECT * FROM {} ORDER BY {} LIMIT {}").format(name, places, sql.Literal(rows))
         cursor.execute(query)
         return pd.DataFrame(cursor.fetchall(), columns=columns)
+
+
+@step_entry
+def plot_relation(cfg: StepConfig, relation: str) -> "Axes":
+    """Draw a saved query's answer as a dashboard would: read from PostgreSQL, charted as the query's header asks.
+
+    Raises:
+        UsageError: the relation holds no saved query's answer; the nearest names are given.
+    """
+    queries = {name_relation(cfg.dataset, query.name): query for query in load_contract(cfg.dataset).queries}
+    if relation not in queries:
+        raise UsageError(f'no saved query is loaded as "{relation}"; {nearest(relation, queries)}')
+    query = queries[relation]
+    draw = plot_lines if query.kind == "line" else plot_bars
+    frame = preview_relation(cfg, relation, rows=_TABLE_ROWS)
+    return draw(frame[[query.x, *query.y]], query.title, query.unit)

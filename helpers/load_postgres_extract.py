@@ -73,8 +73,9 @@ def find_answers(session: Session, cfg: StepConfig) -> list[Extract]:
             check_result_type(column["Name"], column["Type"])
             digits = f"({column['Precision']},{column['Scale']})" if column["Type"] == "decimal" else ""
             columns[column["Name"]] = column["Type"] + digits
-        relation = f"{cfg.dataset}__{answer['query'].lstrip('0123456789_')}"
-        found.append(Extract(relation, place, columns, int(answer["rows"]), {}, scanned))
+        found.append(
+            Extract(name_relation(cfg.dataset, answer["query"]), place, columns, int(answer["rows"]), {}, scanned)
+        )
     return found
 
 
@@ -101,3 +102,8 @@ def _wait_for(session: Session, execution_id: str) -> tuple[S3Object, int]:
     modified = head["LastModified"].timestamp()
     place = S3Object(bucket, key, head["ETag"].strip('"'), head["ContentLength"], modified)
     return place, int(done.get("Statistics", {}).get("DataScannedInBytes", 0))
+
+
+def name_relation(dataset: str, query: str) -> str:
+    """Return the name of a saved query's relation: the number that orders the query's file is left out."""
+    return f"{dataset}__{query.lstrip('0123456789_')}"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from helpers.ingest_profile import Profile, profile_file, simplify_name
+from helpers.ingest_profile import Profile, profile_paths, simplify_name
 
 NULLS = ("", "NA", "-")
 CSV = 'id,name,score\n1,"two\nlines",3\n2,x,4,5\n3,y\n4,NA,2.5\n4,NA,2.5\n5,"a ""b""",-\n'
@@ -16,7 +16,7 @@ def profile(tmp_path: Path, content: bytes, name: str = "file.csv") -> Profile:
     """Profile one file with this content."""
     path = tmp_path / name
     path.write_bytes(content)
-    return Profile("d", (profile_file(path, NULLS),), {}, 0.0)
+    return Profile("d", profile_paths([path], NULLS), {}, 0.0)
 
 
 def test_records_are_counted_as_records_and_not_as_lines(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_columns_are_summed_up_under_the_contracts_name(tmp_path: Path) -> None:
     cells = "\n".join(["1"] * 19 + ["one"])
     (tmp_path / "one.csv").write_text(f"Pupil ID\n{cells}\n")
     (tmp_path / "two.csv").write_text("pupil-number\n7\n")
-    files = tuple(profile_file(tmp_path / name, NULLS) for name in ("one.csv", "two.csv"))
+    files = profile_paths([tmp_path / "one.csv", tmp_path / "two.csv"], NULLS)
     table = Profile("d", files, {"pupil_number": "pupil_id"}, 0.0).column_table
     assert table.to_numpy().tolist() == [["pupil_id", 2, 2, 21, 0, "integer (95.2%)"]]
     assert simplify_name("  Final % ") == "final"
@@ -80,7 +80,7 @@ def test_a_long_list_of_files_is_cut_to_ten_lines(tmp_path: Path) -> None:
     """The last line sums up the files that are not shown."""
     for at in range(12):
         (tmp_path / f"{at:02d}.csv").write_text("a\n1\n")
-    files = tuple(profile_file(path, NULLS) for path in sorted(tmp_path.iterdir()))
+    files = profile_paths(sorted(tmp_path.iterdir()), NULLS)
     found = Profile("d", files, {}, 0.0)
     assert len(found.file_table) == 10
     assert found.file_table["rows"].sum() == found.rows == 12
