@@ -87,6 +87,9 @@ def main(arguments: list[str]) -> None:
     from pyspark.sql import SparkSession  # a JVM starts only where there is something to do
 
     spark = SparkSession.builder.getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")  # or it warns of every header that is spelt in another way
+    # One generated method of all rules would be too long for the JVM to compile; Spark then makes several.
+    spark.conf.set("spark.sql.codegen.hugeMethodLimit", "8000")
     found = reading.read_all(spark, run.source, listed)
     check_gate(run, found)
     written = publish_reading(spark, run, found, int(ledger["sequence"]) + 1)

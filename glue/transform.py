@@ -92,14 +92,15 @@ def clean(placed: DataFrame, contract: Contract) -> DataFrame:
     """
     columns = raw_columns(contract)
     kept = [FILE, ROW, CORRUPT]
-    trimmed = placed.selectExpr(*(f"trim(`{c['name']}`) AS `{c['name']}`" for c in columns), *kept)
-    texts = trimmed.selectExpr(*(f"{_null_text(c['name'], contract)} AS `{c['name']}`" for c in columns), *kept)
-    typed = texts.selectExpr(
-        *(f"`{c['name']}` AS `_text_{c['name']}`" for c in columns),
-        *(f"{typed_value(c)} AS `{c['name']}`" for c in columns),
+    stripped = placed.selectExpr(
+        *(rf"trim(BOTH ' \t\r\n' FROM `{c['name']}`) AS `{c['name']}`" for c in columns), *kept
+    )
+    typed = stripped.selectExpr(
+        *(f"`{c['name']}` AS `_text_{c['name']}`" for c in columns if not is_free(c)),
+        *(f"{typed_value(c, contract)} AS `{c['name']}`" for c in columns),
         *kept,
     )
-    problems = [problem for column in columns for problem in _problems(column)]
+    problems = [problem for column in columns for problem in _problems(column, contract)]
     reasons = (
         f"CASE WHEN {CORRUPT} IS NOT NULL THEN array({_quote(RAGGED)}) "
         f"WHEN {' OR '.join(condition for condition, _ in problems) or 'false'} THEN array_compact(array("
@@ -110,21 +111,26 @@ def clean(placed: DataFrame, contract: Contract) -> DataFrame:
     return typed.selectExpr(*values, FILE, ROW, reasons)
 
 
-def _null_text(name: str, contract: Contract) -> str:
-    """Strip what `trim` leaves (tabs and line ends), and make a null of what spells one."""
-    spellings = ", ".join(_quote(text) for text in contract["null_spellings"])
-    longest = max(len(text.encode()) for text in contract["null_spellings"])
-    # The general trim copies each text, so it is kept for the few that begin or end with a control character.
-    ends = " OR ".join(f"endswith(`{name}`, '{sign}')" for sign in (r"\t", r"\n", r"\r"))
-    stripped = rf"trim(BOTH ' \t\r\n' FROM `{name}`)"
-    return (
-        f"CASE WHEN `{name}` < '!' OR {ends} THEN IF({stripped} IN ({spellings}), NULL, {stripped}) "
-        f"WHEN octet_length(`{name}`) <= {longest} AND `{name}` IN ({spellings}) THEN NULL ELSE `{name}` END"
-    )
+def is_free(column: Mapping[str, Any]) -> bool:
+    """Tell whether any text is a value of the column."""
+    return bool(column["type"] == "string" and not column["values"])
 
 
-def typed_value(column: Mapping[str, Any]) -> str:
-    """Return the expression of a column's value; NULL where its text is none."""
+def typed_value(column: Mapping[str, Any], contract: Contract) -> str:
+    """Return the expression of a column's value; NULL where its text spells a null, or is no value.
+
+    Most texts are values, so that is tried first, and what spells a null is only looked up where it failed; unless a
+    null is spelt in a way that could be a value, such as 999.
+    """
+    nulls = contract["null_spellings"]
+    value = _parse_text(column)
+    if is_free(column) or any(sign.isdigit() for text in nulls for sign in text) or set(nulls) & set(column["values"]):
+        return f"IF(`{column['name']}` IN ({_list(nulls)}), NULL, {value})"
+    return value
+
+
+def _parse_text(column: Mapping[str, Any]) -> str:
+    """Return the expression of what a text means as a value of the column; NULL where it means none."""
     name, kind = f"`{column['name']}`", column["type"]
     if kind == "string" and column["values"]:
         cases = " ".join(f"WHEN {_quote(text)} THEN {_quote(value)}" for text, value in column["values"].items())
@@ -154,23 +160,29 @@ def _parse(name: str, form: str, made: str) -> str:
     """Cut a date of fixed widths out of a text.
 
     Spark's own formatter is slower by far, takes some texts that it should not (2024-1-5T) and raises on others that an
-    older Spark read differently. As text, a part within its bounds has no sign before it.
+    older Spark read differently. As text, a part within its bounds has no sign before it. What is written as ISO 8601
+    writes it is left to a cast, which is the fastest, behind guards that leave it nothing to be lenient about.
     """
+    pieces = re.findall(r"%.|[^%]+", form)
+    iso = form in ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S")
     guards, parts, start = [], {"%H": "0", "%M": "0", "%S": "0"}, 1
-    for piece in re.findall(r"%.|[^%]+", form):
+    for piece in pieces:
         width = _WIDTHS.get(piece, len(piece))
         cut = f"substring({name}, {start}, {width})"
-        if piece == "%b":
+        if piece not in _WIDTHS:
+            guards.append(f"{cut} = {_quote(piece)}")
+        elif piece == "%b":
             place = f"instr('{_MONTHS}', {cut})"
             guards.append(f"{place} % 3 = 1")
             parts["%m"] = f"CAST(({place} + 2) / 3 AS INT)"
-        elif piece in _WIDTHS:
+        elif not iso:
             low, high = _BOUNDS[piece]
             guards.append(f"{cut} BETWEEN '{low}' AND '{high}'")
             parts[piece] = f"try_cast({cut} AS INT)"
-        else:
-            guards.append(f"{cut} = {_quote(piece)}")
         start += width
+    if iso:
+        guards.append(f"substring({name}, {start - 1}, 1) BETWEEN '0' AND '9'")
+        made = f"try_cast({name} AS {'timestamp_ntz' if '%H' in pieces else 'date'})"
     for letter, part in parts.items():
         made = made.replace("{" + letter + "}", part)
     return f"CASE WHEN length({name}) = {start - 1} AND {' AND '.join(guards)} THEN {made} END"
@@ -187,17 +199,17 @@ def _derived_value(column: Mapping[str, Any]) -> str:
     return f"concat({', '.join(cuts)})"
 
 
-def _problems(column: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _problems(column: Mapping[str, Any], contract: Contract) -> list[tuple[str, str]]:
     """Return the conditions under which a column speaks against its row, each with the reason's text."""
-    name, text, value = column["name"], f"`_text_{column['name']}`", f"`{column['name']}`"
+    name, value = column["name"], f"`{column['name']}`"
+    text = value if is_free(column) else f"`_text_{name}`"
+    is_null = f"({text} IS NULL OR {text} IN ({_list(contract['null_spellings'])}))"
     found = []
     if column["required"]:
-        found.append((f"{text} IS NULL", f"{name}: missing"))
-    if column["values"]:
-        found.append((f"({text} IS NOT NULL AND {value} IS NULL)", f"{name}: not an allowed value"))
-    elif column["type"] != "string":
-        problem = _TYPE_REASONS.get(column["type"], "not a number")
-        found.append((f"({text} IS NOT NULL AND {value} IS NULL)", f"{name}: {problem}"))
+        found.append((f"({value} IS NULL AND {is_null})", f"{name}: missing"))
+    if not is_free(column):
+        problem = "not an allowed value" if column["values"] else _TYPE_REASONS.get(column["type"], "not a number")
+        found.append((f"({value} IS NULL AND NOT {is_null})", f"{name}: {problem}"))
     if column["pattern"]:
         found.append(
             (f"({text} IS NOT NULL AND NOT {text} RLIKE {_quote(column['pattern'])})", f"{name}: wrong pattern")
@@ -254,6 +266,10 @@ def partition_source(contract: Contract) -> str:
     """Return the raw column that decides a row's partition."""
     by_name = {column["name"]: column for column in contract["columns"]}
     return str(by_name[contract["partition"]]["derived_from"] or contract["partition"])
+
+
+def _list(texts: Sequence[str]) -> str:
+    return ", ".join(_quote(text) for text in texts)
 
 
 def _quote(text: str) -> str:
