@@ -290,6 +290,19 @@ def test_vanished_files(context: Context, operations: CrawlerOperations, crawl: 
     assert "1 partitions without files (2)" in log_of(crawler)
 
 
+def test_broken_files_are_not_vanished_ones(context: Context, crawl: Crawl) -> None:
+    """A table and a partition whose files cannot be read stay, though the policy deletes what has no files."""
+    for key in ("data/t/k=1/a.parquet", "data/t/k=2/a.parquet", "data/u/a.parquet"):
+        put_parquet(context, key, {"id": [1]})
+    policy = {"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "DELETE_FROM_DATABASE"}
+    crawl(SchemaChangePolicy=policy)
+    put(context, "data/t/k=2/a.parquet", b"PAR1 broken")
+    put(context, "data/u/a.parquet", b"PAR1 broken")
+    crawl(SchemaChangePolicy=policy)
+    assert {table["Name"] for table in context.catalog.list_tables("db")} == {"t", "u"}
+    assert len(context.catalog.list_partitions("db", "t")) == 2
+
+
 def test_tables_of_others_are_never_removed(context: Context, crawl: Crawl) -> None:
     """A table that this crawler did not write stays, though its folder under the target is empty."""
     context.catalog.create_table(

@@ -26,55 +26,72 @@ class CrawlResult:
 
 def crawl(context: Context, settings: CrawlerSettings, log: Remark, cancelled: Callable[[], bool]) -> CrawlResult:
     """Crawl every target. Files are only read; what a cancelled or failed crawl wrote before stays written."""
-    writer = CatalogWriter(context, settings, log)
-    problems: list[str] = []
-    try:
-        context.catalog.get_database(settings.database)
-        for target in settings.targets:
-            log(f"target {target}")
-            tables = find_tables(context.lake, target, settings.level, log)
-            if not tables:
-                log(f"WARN target {target}: no data files")
-            if not _crawl_tables(context, tables, writer, problems, log, cancelled):
-                return CrawlResult("CANCELLED", writer.totals)
-        writer.remove_vanished()
-    except (TargetError, ServiceError, OSError) as error:
-        problems.append(str(error))
-    for problem in problems:
-        log(f"ERROR {problem}")
-    if problems:
-        return CrawlResult("FAILED", writer.totals, "; ".join(problems))
-    return CrawlResult("SUCCEEDED", writer.totals)
+    return _Crawl(context, settings, log, cancelled).run()
 
 
-def _crawl_tables(
-    context: Context,
-    tables: list[TableFolder],
-    writer: CatalogWriter,
-    problems: list[str],
-    log: Remark,
-    cancelled: Callable[[], bool],
-) -> bool:
-    """Read and write one target's tables; say whether the crawl may go on."""
-    found: list[FoundTable] = []
-    for table in tables:
-        if cancelled():
-            return False
-        started = time.monotonic()
-        schema = read_table(table, lambda path: "s3://" + path.relative_to(context.lake).as_posix(), log)
-        if schema is None:
-            log(f"WARN {table.folder.relative_to(context.lake)}: no file of a known format, so no table")
-            continue
-        seconds = time.monotonic() - started
-        log(f"{table.folder.relative_to(context.lake)}: {len(schema.partitions)} partitions read in {seconds:.2f} s")
-        found.append(schema)
+class _Crawl:
+    """One crawl under way."""
+
+    def __init__(self, context: Context, settings: CrawlerSettings, log: Remark, cancelled: Callable[[], bool]) -> None:
+        self._context = context
+        self._settings = settings
+        self._log = log
+        self._cancelled = cancelled
+        self._writer = CatalogWriter(context, settings, log)
+        self._problems: list[str] = []
+
+    def run(self) -> CrawlResult:
         try:
-            writer.write(schema)
+            finished = self._crawl_targets()
+        except (TargetError, ServiceError, OSError) as error:
+            self._problems.append(str(error))
+            finished = True
+        totals = self._writer.totals
+        if not finished:
+            return CrawlResult("CANCELLED", totals)
+        for problem in self._problems:
+            self._log(f"ERROR {problem}")
+        if self._problems:
+            return CrawlResult("FAILED", totals, "; ".join(self._problems))
+        return CrawlResult("SUCCEEDED", totals)
+
+    def _crawl_targets(self) -> bool:
+        """Crawl one target after the other; say whether the crawl came to its end."""
+        self._context.catalog.get_database(self._settings.database)
+        for target in self._settings.targets:
+            self._log(f"target {target}")
+            tables = find_tables(self._context.lake, target, self._settings.level, self._log)
+            if not tables:
+                self._log(f"WARN target {target}: no data files")
+            found: list[FoundTable] = []
+            for table in tables:
+                if self._cancelled():
+                    return False
+                found += self._crawl_table(table)
+            _warn_of_similar(found, self._log)
+        self._writer.remove_vanished()
+        return True
+
+    def _crawl_table(self, table: TableFolder) -> list[FoundTable]:
+        """Read and write one table; return it, or nothing where no file of it is of a known format."""
+        name = table.folder.relative_to(self._context.lake)
+        started = time.monotonic()
+        schema = read_table(table, self._uri, self._log)
+        if schema is None:
+            self._log(f"WARN {name}: no file of a known format, so no table")
+            self._writer.keep(table.folder)
+            return []
+        seconds = time.monotonic() - started
+        self._log(f"{name}: {len(schema.partitions)} partitions read in {seconds:.2f} s")
+        try:
+            self._writer.write(schema)
         except TableProblemError as error:
-            writer.keep(table.folder)
-            problems.append(str(error))
-    _warn_of_similar(found, log)
-    return True
+            self._writer.keep(table.folder)
+            self._problems.append(str(error))
+        return [schema]
+
+    def _uri(self, path: Path) -> str:
+        return "s3://" + path.relative_to(self._context.lake).as_posix()
 
 
 def _warn_of_similar(found: list[FoundTable], log: Remark) -> None:

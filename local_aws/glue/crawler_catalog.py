@@ -213,7 +213,8 @@ class CatalogWriter:
         self._catalog.create_partitions(database, name, new)
         if new or renewed:
             self._log(f"table {name}: {len(new)} partitions new, {renewed} renewed")
-        return self._remove_partitions(name, list(known.values())) or bool(new or renewed)
+        vanished = [each for values, each in known.items() if values not in found.unread]
+        return self._remove_partitions(name, vanished) or bool(new or renewed)
 
     def _remove_partitions(self, name: str, vanished: list[Json]) -> bool:
         """Treat registered partitions without files as DeleteBehavior says; one at a place of its own is left alone."""

@@ -30,7 +30,11 @@ class FoundPartition:
 
 @dataclass(frozen=True)
 class FoundTable:
-    """A table as its files are. `complete` tells that every file was read, so that a column not seen is gone."""
+    """A table as its files are.
+
+    `complete` tells that every file was read, so that a column not seen is gone. `unread` are the values of partitions
+    that have files, none of which could be read: they are not registered, and have not vanished either.
+    """
 
     folder: Path
     keys: tuple[str, ...]
@@ -38,6 +42,7 @@ class FoundTable:
     columns: tuple[Column, ...]
     partitions: tuple[FoundPartition, ...]
     complete: bool
+    unread: frozenset[tuple[str, ...]]
 
 
 def read_table(table: TableFolder, uri: Callable[[Path], str], remark: Remark) -> FoundTable | None:
@@ -81,7 +86,8 @@ def _assemble(
     _compare_order(format_, columns, read, uri, remark)
     partitions = tuple(_partitions(table, format_, by_partition))
     complete = len(read) == sum(len(partition.files) for partition in table.partitions)
-    return FoundTable(table.folder, table.keys, format_, columns, partitions, complete)
+    unread = frozenset(partition.values for partition in table.partitions) - by_partition.keys()
+    return FoundTable(table.folder, table.keys, format_, columns, partitions, complete, unread)
 
 
 def _partitions(
