@@ -186,6 +186,18 @@ def test_a_view_reads_its_own_databases_tables(lab: AthenaLab) -> None:
     assert lab.rows("SELECT id FROM w") == [["7"]]
 
 
+def test_a_view_whose_columns_changed_is_stale(lab: AthenaLab) -> None:
+    """A view over `*` fails once its table has another column, until it is created again."""
+    lab.put("t/a.parquet", pa.table({"id": [7], "name": ["a"]}))
+    lab.setup(TABLE.format("t", ""), "CREATE VIEW v AS SELECT * FROM t", "CREATE VIEW w AS SELECT id FROM v")
+    assert lab.rows("SELECT id FROM w") == [["7"]]
+    lab.succeed("ALTER TABLE t ADD COLUMNS (more int)")
+    for view in ("v", "w"):
+        assert "View 'awsdatacatalog.db.v' is stale" in lab.fail(f"SELECT id FROM {view}")
+    lab.succeed("CREATE OR REPLACE VIEW v AS SELECT * FROM t")
+    assert lab.rows("SELECT id FROM w") == [["7"]]
+
+
 def test_dropping_a_table_leaves_its_files(lab: AthenaLab) -> None:
     """DROP TABLE is a change of the catalog alone."""
     path = lab.put("t/a.parquet", pa.table({"id": [1]}))

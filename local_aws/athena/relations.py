@@ -39,6 +39,16 @@ class Source:
     files: tuple[DataFile, ...]
 
 
+@dataclass(frozen=True)
+class Group:
+    """What one scan can read: stored alike, with partition values from folders (`follows`) or the same for all."""
+
+    storage: Storage
+    follows: bool
+    values: tuple[str, ...]
+    how: tuple[tuple[str, str] | None, ...]
+
+
 def data_columns(table: Json) -> Columns:
     """Return name and type of the columns that are stored in files."""
     return _columns(table.get("StorageDescriptor", {}).get("Columns", []))
@@ -127,32 +137,28 @@ def _scans(table: Json, sources: Sequence[Source]) -> list[str]:
     """Group the files of all sources by what one scan can read; return a SELECT for each group."""
     data, keys = data_columns(table), partition_columns(table)
     _check_values(keys, sources)
-    groups: dict[Any, list[tuple[Source, DataFile]]] = {}
+    groups: dict[Group, list[DataFile]] = {}
     for source in sources:
-        foldered = source.storage.format == "parquet" and bool(keys)
+        is_parquet = source.storage.format == "parquet"
         for file in source.files:
-            follows = foldered and _follows_folders(keys, source.values, file)
-            same_values = () if follows or not keys else source.values
-            how = parquet_files.signature(file, data) if source.storage.format == "parquet" else ()
-            groups.setdefault((source.storage, follows, same_values, how), []).append((source, file))
-    return [
-        _scan(data, keys, storage, [file for _, file in members], follows, values)
-        for (storage, follows, values, _), members in groups.items()
-    ]
+            follows = is_parquet and bool(keys) and _follows_folders(keys, source.values, file)
+            how = parquet_files.signature(file, data) if is_parquet else ()
+            group = Group(source.storage, follows, () if follows else source.values, how)
+            groups.setdefault(group, []).append(file)
+    return [_scan(data, keys, group, files) for group, files in groups.items()]
 
 
-def _scan(
-    data: Columns, keys: Columns, storage: Storage, files: list[DataFile], follows: bool, values: tuple[str, ...]
-) -> str:
+def _scan(data: Columns, keys: Columns, group: Group, files: list[DataFile]) -> str:
+    storage = group.storage
     names = [quoted(name) for name, _ in data]
-    if follows:
+    if group.follows:
         key_cells = [quoted(name) for name, _ in keys]
     else:
-        key_cells = [partition_value(value, type_) for value, (_, type_) in zip(values, keys, strict=bool(keys))]
+        key_cells = [partition_value(value, type_) for value, (_, type_) in zip(group.values, keys, strict=True)]
     key_list = [f"{cell} AS {quoted(name)}" for cell, (name, _) in zip(key_cells, keys, strict=True)]
     if storage.format == "parquet":
         cells = parquet_files.projections(files[0], data)
-        source = parquet_files.scan(files, {name: type_.to_duckdb() for name, type_ in keys} if follows else {})
+        source = parquet_files.scan(files, {name: type_.to_duckdb() for name, type_ in keys} if group.follows else {})
     elif storage.format == "opencsv":
         inner = text_files.quoted_cells(data, storage.parameters, files, storage.skip)
         cells, source = names, f"({inner})"

@@ -4,9 +4,12 @@ import base64
 import binascii
 import json
 import re
+import threading
 from dataclasses import dataclass
 from typing import Any
 
+from local_aws.athena import dialect
+from local_aws.athena.dialect.coercion import can_coerce
 from local_aws.athena.dialect.types import TrinoType
 from local_aws.athena.errors import QueryError
 from local_aws.athena.information_schema import CATALOG_NAME
@@ -17,6 +20,7 @@ from local_aws.glue.catalog import Catalog
 
 PRESTO_VIEW = re.compile(r"/\* Presto View: (\S+) \*/")
 Json = dict[str, Any]
+_CHECKED = threading.local()
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,24 @@ class Tables:
         if str(definition.get("schema", database)).lower() != database:
             message = f"View '{database}.{table}' reads tables of schema {definition['schema']}: name it in the view"
             raise QueryError("NOT_SUPPORTED", message)
+        if not getattr(_CHECKED, "inside", False):
+            self._check_view(f"{database}.{table}", definition, database)
         return str(definition["originalSql"])
+
+    def _check_view(self, name: str, definition: Json, database: str) -> None:
+        """Refuse a view whose query no longer gives the columns that were stored with it, as Trino does."""
+        _CHECKED.inside = True  # views below this one are checked when their own turn comes
+        try:
+            found = dialect.translate(definition["originalSql"], self, database).columns
+        except QueryError:
+            return  # the translation that asks for the view says why
+        finally:
+            _CHECKED.inside = False
+        stored = [(column["name"], TrinoType.from_text(column["type"])) for column in definition["columns"]]
+        same_names = [column.lower() for column, _ in found] == [column.lower() for column, _ in stored]
+        if not same_names or not all(can_coerce(is_, was) for (_, is_), (_, was) in zip(found, stored, strict=True)):
+            message = f"View 'awsdatacatalog.{name}' is stale or in invalid state: its columns have changed"
+            raise QueryError("VIEW_IS_STALE", f"{message}; create it again")
 
     def table(self, name: TableName) -> Json:
         """Return the Glue Table; a missing one is Athena's TABLE_NOT_FOUND or SCHEMA_NOT_FOUND."""
