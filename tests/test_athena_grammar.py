@@ -45,6 +45,7 @@ def test_statements_are_read(sql: str, statement: s.Statement) -> None:
     [
         ("", "line 1:1"),
         ("DROP THING x", "line 1:6"),
+        ("CREATE OR REPLACE TABLE t AS SELECT 1", "line 1:19"),
         ("ALTER TABLE t\nADD PARTITION (y 1)", "line 2:18"),
         ("SHOW TABLES 'a' 'b'", "line 1:17"),
         ("CREATE EXTERNAL TABLE t (a int", "line 1:31"),

@@ -43,6 +43,8 @@ def _create(words: Words) -> s.Statement:
         table = words.table_name()
         words.expect("AS")
         return s.CreateView(table, replace, words.rest())
+    if replace:
+        words.fail("VIEW")
     words.expect("TABLE")
     return _create_table_as(words)
 
