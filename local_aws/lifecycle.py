@@ -85,7 +85,7 @@ def start(home: Path, wait: float = 90.0, progress: Progress = _quiet, servers: 
                     return endpoints
                 if not launches and not asked:
                     progress(f"waiting for the stack in {home}: its supervisor was asked to look after its servers")
-                    os.kill(supervisor.pid, signal.SIGUSR1)
+                    supervisor.send(signal.SIGUSR1)
                     asked = True
                 _raise_failure(home, record, began)
         else:
@@ -108,7 +108,7 @@ def stop(home: Path) -> None:
     while (state.is_locked(home) or (asked and asked.alive())) and time.monotonic() < deadline:
         supervisor = lock_holder(home)
         if supervisor and supervisor != asked:
-            os.kill(supervisor.pid, signal.SIGTERM)
+            supervisor.send(signal.SIGTERM)
             asked = supervisor
         time.sleep(_POLL_SECONDS)
     if asked and (process := asked.process()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -59,6 +60,13 @@ class ProcessRef:
         """Say whether the process runs."""
         return self.process() is not None
 
+    def send(self, number: int) -> None:
+        """Send a signal, if the process still runs."""
+        process = self.process()
+        if process:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, number)
+
 
 def lock_holder(home: Path) -> ProcessRef | None:
     """Return the supervisor that wrote itself into the folder's lock, if it lives."""
@@ -90,9 +98,8 @@ def end_leftovers(home: Path, record: Mapping[str, Any], grace: float = 3.0) -> 
     leftovers = marked_processes(home)
     for entry in record.get("servers", {}).values():
         ref = ProcessRef.read(entry)
-        process = ref.process() if ref else None
-        if process:
-            process.send_signal(entry.get("stop_signal", signal.SIGTERM))
+        if ref and (process := ref.process()):
+            ref.send(entry.get("stop_signal", signal.SIGTERM))
             leftovers.append(process)
     end_processes(set(leftovers), grace)
 

