@@ -14,6 +14,7 @@ import secrets
 import shutil
 import stat
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,9 @@ from local_aws.home import DATABASE_PLACE, read_json, write_json
 OLDEST = 15
 UNPRIVILEGED = 65534  # nobody
 STATE_FOLDERS = (Path("/var/lib"), Path("/var/db"), Path("/var/tmp"), Path("/tmp"))
+UNUSED_SECONDS = 7 * 86_400.0
 _PRIVATE_NAME = "analytics-workbench-"
+_OWNER = "home.json"
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,9 @@ def private_folder(home: Path) -> Path:
     """
     known = read_json(home / DATABASE_PLACE).get("folder")
     if known and _is_ours(Path(known)):
+        write_json(Path(known) / _OWNER, {"home": str(home)})
         return Path(known)
+    sweep_private_folders()
     for parent in STATE_FOLDERS:
         folder = parent / f"{_PRIVATE_NAME}{secrets.token_hex(8)}"
         try:
@@ -115,12 +120,25 @@ def private_folder(home: Path) -> Path:
         folder.chmod(0o711)
         if _is_ours(folder) and _may_pass(folder):
             write_json(home / DATABASE_PLACE, {"folder": str(folder)})
+            write_json(folder / _OWNER, {"home": str(home)})
             return folder
         folder.rmdir()
     raise StackError(
         f"PostgreSQL cannot run as root, and no other user may enter {home} or a folder in "
         f"{', '.join(str(parent) for parent in STATE_FOLDERS)}: move the checkout and WORKBENCH_HOME to an open folder"
     )
+
+
+def sweep_private_folders(unused_seconds: float = UNUSED_SECONDS) -> None:
+    """Delete the private folders of state folders that are gone, unless they were used lately (one may have moved)."""
+    for parent in STATE_FOLDERS:
+        for folder in parent.glob(f"{_PRIVATE_NAME}*"):
+            owner = folder / _OWNER
+            if not _is_ours(folder) or not owner.exists() or time.time() - owner.stat().st_mtime < unused_seconds:
+                continue
+            place = Path(read_json(owner).get("home", "")) / DATABASE_PLACE
+            if read_json(place).get("folder") != str(folder):
+                shutil.rmtree(folder)
 
 
 def remove_private_folder(home: Path) -> None:

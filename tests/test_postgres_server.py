@@ -20,7 +20,7 @@ import pytest
 from local_aws.errors import StackError
 from local_aws.home import is_locked
 from local_aws.lifecycle import Endpoints, reset, start, status, stop
-from local_aws.postgres_place import find_package, find_programs, major_version, private_folder
+from local_aws.postgres_place import find_package, find_programs, major_version, private_folder, sweep_private_folders
 from local_aws.secrets import POSTGRES_ROLES, postgres_password
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -189,6 +189,20 @@ def test_a_remembered_folder_is_checked(folder: Path, tmp_path: Path) -> None:
         found = private_folder(folder)
         assert found != planted
         shutil.rmtree(found)
+
+
+@root_only
+def test_private_folders_of_nobody_are_swept(folder: Path) -> None:
+    """A private folder is deleted when its state folder is gone and it was not used for days, and not before."""
+    mine, orphan = private_folder(folder), private_folder(folder.parent)
+    (folder.parent / "postgres.place").unlink()
+    sweep_private_folders()
+    assert mine.exists() and orphan.exists()
+    os.utime(orphan / "home.json", (0, 0))
+    os.utime(mine / "home.json", (0, 0))
+    sweep_private_folders()
+    assert mine.exists() and not orphan.exists()
+    shutil.rmtree(mine)
 
 
 def test_a_stale_pid_file_is_no_obstacle(open_folder: Path) -> None:
