@@ -227,7 +227,7 @@ def _problems(column: Mapping[str, Any], contract: Contract) -> list[tuple[str, 
 def tally(cleaned: DataFrame, contract: Contract) -> DataFrame:
     """Count rows by file, partition and whether they are rejected, with the lowest `_row` of each group."""
     rejected = F.expr(f"{REASONS} IS NOT NULL").alias("rejected")
-    partition = F.expr(f"IF({REASONS} IS NULL, `{contract['partition']}`, NULL)").alias("partition")
+    partition = F.expr(f"IF({REASONS} IS NULL, CAST(`{contract['partition']}` AS STRING), NULL)").alias("partition")
     return cleaned.groupBy(FILE, partition, rejected).agg(F.count("*").alias("rows"), F.min(ROW).alias("first"))
 
 

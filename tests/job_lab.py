@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ class JobLab:
 
     stack: S3Stack
     work: Path
+    worker: "list[subprocess.Popen[str]]" = field(default_factory=list)
 
     @property
     def s3(self) -> Any:
@@ -88,6 +89,22 @@ class JobLab:
             command, env=self.environment(extra), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300
         )
 
+    def run(self, dataset: str, token: str) -> str:
+        """Run the job in a process that keeps its Spark; return its error in one line, "" where it succeeded."""
+        if not self.worker:
+            command = [sys.executable, str(ROOT / "tests" / "job_worker.py")]
+            log = open(self.work / "worker.log", "w")
+            with log:
+                pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log}
+                self.worker.append(subprocess.Popen(command, env=self.environment(), text=True, **pipes))
+        worker = self.worker[0]
+        assert worker.stdin and worker.stdout
+        worker.stdin.write(json.dumps(["job.py", *self.arguments(dataset, token)]) + "\n")
+        worker.stdin.flush()
+        answer = worker.stdout.readline()
+        assert answer, (self.work / "worker.log").read_text()[-3000:]
+        return str(json.loads(answer))
+
     def read_json(self, key: str) -> dict[str, Any]:
         """Read a JSON object from the curated bucket."""
         content: dict[str, Any] = json.loads(self.s3.get_object(Bucket=CURATED, Key=key)["Body"].read())
@@ -117,4 +134,9 @@ def job_lab(folder: Path) -> Iterator[JobLab]:
     with s3_stack(folder / "home") as stack:
         for bucket in (RAW, CURATED):
             stack.client("admin").create_bucket(Bucket=bucket)
-        yield JobLab(stack, work)
+        lab = JobLab(stack, work)
+        try:
+            yield lab
+        finally:
+            for worker in lab.worker:
+                worker.communicate(timeout=60)

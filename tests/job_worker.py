@@ -1,0 +1,18 @@
+"""Run the job again and again in one process: arguments come as JSON lines, an answer goes out for each.
+
+Spark starts once instead of for each run. What runs is job.main, as Glue would call it.
+"""
+
+import json
+import sys
+
+import job
+
+answers, sys.stdout = sys.stdout, sys.stderr
+for line in sys.stdin:
+    try:
+        job.main(json.loads(line))
+        error = ""
+    except Exception as problem:
+        error = f"{type(problem).__name__}: {problem}"
+    print(json.dumps(error), file=answers, flush=True)

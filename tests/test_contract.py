@@ -1,0 +1,162 @@
+"""Contracts and saved queries: what they say, and how their mistakes are named."""
+
+import json
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from open_data_contract_standard.model import OpenDataContractStandard
+
+from helpers.contract import DATASETS, compile_contract, list_datasets, load_contract, read_query
+from helpers.errors import ContractError
+
+SMALL = """\
+apiVersion: v3.2.0
+kind: DataContract
+id: shop
+version: 1.0.0
+schema:
+  - name: shop
+    properties:
+      - name: article
+        physicalType: string
+        primaryKey: true
+        required: true
+      - name: price
+        logicalType: number
+        physicalType: decimal(5,2)
+        logicalTypeOptions: {minimum: 0}
+      - name: day
+        logicalType: date
+        physicalType: date
+        required: true
+        partitioned: true
+        customProperties:
+          - {property: formats, value: ["%Y-%m-%d"]}
+"""
+
+
+def write_shop(folder: Path, text: str = SMALL) -> Path:
+    """Write a contract of a dataset named shop and return the folder of datasets."""
+    (folder / "shop").mkdir()
+    (folder / "shop" / "contract.yaml").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("dataset", list_datasets())
+def test_contract_follows_the_standard(dataset: str) -> None:
+    """Each contract passes the standard's own models and its JSON schema."""
+    path = DATASETS / dataset / "contract.yaml"
+    OpenDataContractStandard.from_file(str(path))
+    schema = json.loads(files("open_data_contract_standard").joinpath("schema.json").read_text())
+    jsonschema.Draft201909Validator(schema).validate(yaml.safe_load(path.read_text()))
+
+
+@pytest.mark.parametrize("dataset", list_datasets())
+def test_compiled_contract_is_plain_json(dataset: str) -> None:
+    """What the job gets survives JSON unchanged, and describes every column."""
+    compiled = compile_contract(load_contract(dataset))
+    assert json.loads(json.dumps(compiled)) == compiled
+    assert all(column["comment"] for column in compiled["columns"])
+
+
+def test_sample_extends_the_large_dataset() -> None:
+    """student_sample has the columns and queries of student_performance over a table of its own."""
+    sample, large = load_contract("student_sample"), load_contract("student_performance")
+    assert sample.columns == large.columns
+    assert sample.queries[0].sql == "SELECT gender, AVG(final_percentage) FROM student_sample GROUP BY gender"
+    assert large.queries[0].sql == "SELECT gender, AVG(final_percentage) FROM student_performance GROUP BY gender"
+    assert sample.source_command(Path("x"))[-4:] == ["--rows", "2000", "--seed", "7"]
+
+
+def test_partition_column_comes_last_in_the_table() -> None:
+    """The table has its partition column last, wherever the contract lists it."""
+    contract = load_contract("tennessee_star")
+    assert contract.columns[1].name == contract.table_columns[-1].name == "grade"
+
+
+def test_unknown_dataset_is_named_with_the_nearest() -> None:
+    """A dataset that does not exist is refused with names that do."""
+    with pytest.raises(ContractError, match='"student_sampel" is unknown; did you mean "student_sample"'):
+        load_contract("student_sampel")
+
+
+def test_unknown_column_is_named_with_the_nearest() -> None:
+    """A column that a contract lacks is refused with names that it has."""
+    with pytest.raises(ContractError, match='no column "math"; did you mean "math_score"'):
+        load_contract("student_sample").column("math")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("id: shop", "id: shopp", r'yaml:3: id is "shopp" where the folder is "shop"'),
+        ("physicalType: string", "physicalType: text", r'yaml:9: type "text" is unknown'),
+        ("logicalType: number", "logicalType: integer", r'yaml:13: logical type "integer" does not go with "decimal'),
+        ("{minimum: 0}", "{minimum: none}", r"yaml:15: minimum is a number"),
+        ("name: price", "name: article", r'yaml:12: column "article" stands here twice'),
+        ("name: price", "name: Price", r"yaml:12: a column needs a name of lower-case"),
+        ("        partitioned: true\n", "", r"yaml:7: 0 columns have `partitioned: true`"),
+        ("        primaryKey: true\n", "", r"yaml:7: no column has `primaryKey: true`"),
+        ("property: formats", "property: format", r'yaml:22: no custom property "format" .* mean "formats"'),
+        ('"%Y-%m-%d"', '"%Y-%j"', r'yaml:22: format "%Y-%j"'),
+        ("kind:", "id: twice\nkind:", r'yaml:4: "id" stands here twice'),
+        ("schema:", "schema: [", r"yaml:\d+: not YAML"),
+    ],
+)
+def test_mistake_is_named_with_its_line(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    """A mistake in a contract is refused with file, line and what would be right."""
+    assert old in SMALL
+    with pytest.raises(ContractError, match=r"shop/contract\." + problem):
+        load_contract("shop", write_shop(tmp_path, SMALL.replace(old, new, 1)))
+
+
+def test_ordering_by_an_unknown_column_is_refused(tmp_path: Path) -> None:
+    """The ordering may only name columns of the contract."""
+    text = SMALL + "customProperties:\n  - {property: ordering, value: [pryce desc]}\n"
+    with pytest.raises(ContractError, match=r'yaml:24: no column "pryce" to order by; did you mean "price"'):
+        load_contract("shop", write_shop(tmp_path, text))
+
+
+def test_dataset_without_source_says_so(tmp_path: Path) -> None:
+    """A dataset whose files come from elsewhere has no command to make them."""
+    with pytest.raises(ContractError, match="no source; name the files"):
+        load_contract("shop", write_shop(tmp_path)).source_command(tmp_path)
+
+
+@pytest.mark.parametrize("dataset", list_datasets())
+def test_saved_queries_are_complete(dataset: str) -> None:
+    """Each saved query has a title, a question, and a chart whose columns it selects."""
+    queries = load_contract(dataset).queries
+    assert len(queries) >= 3
+    for query in queries:
+        assert query.title and query.question and "{table}" not in query.sql
+        assert all(name == "_col1" or name in query.sql for name in (query.x, *query.y))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("SELECT 1", "1: no `-- title:` line"),
+        ("-- title: a\n-- note: b\nSELECT 1", "2: not a header"),
+        ("-- title: a\n-- question: b\n-- chart: pie x=a y=b\nSELECT 1", "chart: write `bar"),
+    ],
+)
+def test_query_header_is_checked(tmp_path: Path, text: str, problem: str) -> None:
+    """A saved query whose header cannot be understood is refused with file and line."""
+    path = tmp_path / "01_a.sql"
+    path.write_text(text)
+    with pytest.raises(ContractError, match=problem):
+        read_query(path, "shop")
+
+
+def test_importing_contracts_is_light() -> None:
+    """Importing helpers.contract brings neither YAML nor the standard's models."""
+    code = "import sys, helpers.contract; print({'yaml', 'pydantic', 'pandas', 'boto3'} & set(sys.modules))"
+    root = DATASETS.parent
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,84 @@
+"""Raw CSV files, byte by byte: records and lines as Python's csv module sees them."""
+
+import csv
+import gzip
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glue.raw_files import UnreadableFileError, count_records, inspect, locate, read_header, unpack
+
+FORM = {"delimiter": ",", "quote": '"'}
+CELLS = st.text(alphabet='ab,"\n é', max_size=6)
+RECORDS = st.lists(st.lists(CELLS, min_size=2, max_size=3), max_size=12)
+
+
+def write(records: list[list[str]], newline: str, quoting: int) -> bytes:
+    """Write records with a header as csv does, each with its own line end."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator=newline, quoting=quoting).writerows([["h1", "h2"], *records])
+    return out.getvalue().encode()
+
+
+@settings(max_examples=300, deadline=None)
+@given(RECORDS, st.sampled_from(["\n", "\r\n"]), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.booleans())
+def test_records_are_those_of_pythons_csv(records: list[list[str]], newline: str, quoting: int, bom: bool) -> None:
+    """Counting and locating agree with csv on quotes, line ends and blank lines, with and without a BOM."""
+    text = (b"\xef\xbb\xbf" if bom else b"") + write(records, newline, quoting)
+    _, start = read_header(text, FORM)
+    assert count_records(text, start, FORM) == len(records)
+    found = locate(text, set(range(1, len(records) + 1)), FORM)
+    for number, record in enumerate(records, start=1):
+        assert next(csv.reader(io.StringIO(found[number][1], newline=""))) == record
+
+
+def test_lines_are_physical_ones() -> None:
+    """A record's line counts quoted line ends and blank lines before it; the header's line is 1."""
+    text = b'h1,h2\n1,"a\nb"\n\n\n2,c\n3,"d ""\n"\n4,e'
+    found = locate(text, {1, 2, 3, 4}, FORM)
+    assert {number: line for number, (line, _) in found.items()} == {1: 2, 2: 6, 3: 7, 4: 9}
+    assert found[3][1] == '3,"d ""\n"'
+
+
+def test_quote_within_a_field_means_nothing() -> None:
+    """A quote that does not begin a field does not open one."""
+    text = b'h1,h2\n1,6" ruler\n2,b\n'
+    assert count_records(text, 6, FORM) == 2
+    assert locate(text, {1}, FORM)[1] == (2, '1,6" ruler')
+
+
+def test_quote_that_nothing_closes_takes_the_rest() -> None:
+    """An unclosed quote makes one record of all that follows."""
+    text = b'h1,h2\n1,a\n2,"b\n3,c\n'
+    assert count_records(text, 6, FORM) == 2
+    assert locate(text, {2}, FORM)[2][0] == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.csv", b"", "empty"),
+        ("a.csv", b"\xef\xbb\xbf\n", "empty"),
+        ("a.csv", b"h1\nM\xfcller\n", "not UTF-8 at byte 4"),
+        ("a.csv.gz", b"h1\n1\n", "not gzip"),
+        ("a.csv.gz", gzip.compress(b"h1\n1\n" * 100)[:-9], "broken gzip"),
+    ],
+)
+def test_unreadable_file_has_a_reason(name: str, content: bytes, reason: str) -> None:
+    """A file that cannot be read as a whole says why."""
+    with pytest.raises(UnreadableFileError, match=f"^{reason}$"):
+        unpack(name, content)
+
+
+def test_inspect_tells_columns_and_rows() -> None:
+    """A readable file has its contract columns and its count; what the header's check refuses is its problem."""
+    listed = {"key": "a.csv", "etag": "e", "bytes": 12}
+    found = inspect(listed, b"h1,h9\n1,2\n\n", FORM, lambda names: tuple("x" if n == "h1" else "" for n in names))
+    assert (found.rows, found.columns, found.unknown, found.problem) == (1, ("x", ""), ("h9",), "")
+
+    def refuse(names: object) -> tuple[str, ...]:
+        raise ValueError("no known column in the header")
+
+    assert inspect(listed, b"h1\n", FORM, refuse).problem == "no known column in the header"

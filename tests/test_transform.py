@@ -1,0 +1,210 @@
+"""Cleaning and ranking on a real Spark, over small frames."""
+
+import datetime as dt
+import gc
+import os
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark import SparkContext
+from pyspark.sql import DataFrame, SparkSession
+
+from glue import transform
+from local_aws.glue.spark import java_home
+
+# PySpark leaves the sockets over which results came to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+NULLS = ["", "NA", "-"]
+
+
+def column(name: str, kind: str = "string", **more: Any) -> dict[str, Any]:
+    """Describe a column as a compiled contract does."""
+    rest = {"source_names": [], "required": False, "pattern": "", "minimum": None, "maximum": None, "values": {}}
+    return {"name": name, "type": kind, "formats": [], "derived_from": "", "derived_format": "", **rest, **more}
+
+
+def contract(*columns: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Describe a contract over these columns."""
+    rest = {"key": ["k"], "ordering": [], "partition": "k", "null_spellings": NULLS}
+    return {"dataset": "d", "columns": list(columns), **rest, **more}
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """A local Spark, stopped at the end."""
+    folder = tmp_path_factory.mktemp("spark")
+    added = {"JAVA_HOME": str(java_home()), "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_DIRS": str(folder)}
+    os.environ.update(added)
+    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    builder = builder.config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+    session = builder.config("spark.sql.shuffle.partitions", "2").getOrCreate()
+    yield session
+    gateway: Any = session.sparkContext._gateway
+    session.stop()
+    gateway.shutdown()
+    gateway.proc.stdin.close()
+    gateway.proc.wait()
+    SparkContext._gateway = SparkContext._jvm = None  # or the next session would look for this JVM
+    gc.collect()
+    for name in added:
+        del os.environ[name]
+
+
+def read(spark: SparkSession, folder: Path, text: str, rules: dict[str, Any]) -> DataFrame:
+    """Write a CSV file, read it as the job does, and clean it."""
+    (folder / "a.csv").write_text(text)
+    header = transform.match_header(text.split("\n")[0].split(","), rules)
+    options = {"header": "true", "multiLine": "true", "escape": '"', "columnNameOfCorruptRecord": transform.CORRUPT}
+    raw = spark.read.schema(transform.text_schema(header)).options(**options).csv(str(folder))
+    return transform.clean(transform.place_rows(raw, header, rules), rules)
+
+
+def values(spark: SparkSession, folder: Path, rules: dict[str, Any], texts: Sequence[str]) -> list[tuple[Any, Any]]:
+    """Clean one column `v` of these texts; return value and reasons of each row."""
+    lines = "".join(f'{number},"{text}"\n' for number, text in enumerate(texts))
+    rows = read(spark, folder, "k,v\n" + lines, rules).orderBy("_row").collect()
+    return [(row["v"], row["_reasons"]) for row in rows]
+
+
+def check(spark: SparkSession, folder: Path, rule: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Compare what texts become with what is expected: a value, or the problem as a text that ends in `!`."""
+    found = values(spark, folder, contract(column("k"), rule), list(expected))
+    wanted = [
+        (None, [f"v: {e[:-1]}"]) if isinstance(e, str) and e.endswith("!") else (e, None) for e in expected.values()
+    ]
+    assert dict(zip(expected, found, strict=True)) == dict(zip(expected, wanted, strict=True))
+
+
+def test_whole_numbers(spark: SparkSession, tmp_path: Path) -> None:
+    """Digits with a sign are whole numbers; fractions, words and overflow are not; nulls and spaces are understood."""
+    bad = "not a whole number!"
+    expected = {"7": 7, " 7\t": 7, "-7": -7, "+7": 7, "007": 7, "NA": None, " - ": None, "": None}
+    expected |= {"7.0": bad, "7O": bad, "seven": bad, "99999999999": bad, "1 2": bad, "1e2": bad}
+    check(spark, tmp_path, column("v", "int"), expected)
+
+
+def test_decimals(spark: SparkSession, tmp_path: Path) -> None:
+    """Decimals are rounded half up to the contract's scale; what does not fit or is no number is refused."""
+    bad = "not a number!"
+    expected = {"7": Decimal("7.00"), "7.005": Decimal("7.01"), "-0.5": Decimal("-0.50"), "1000": bad, "7,5": bad}
+    check(spark, tmp_path, column("v", "decimal(5,2)"), expected | {"NaN": bad, "1.2.3": bad, "NA": None})
+
+
+def test_doubles(spark: SparkSession, tmp_path: Path) -> None:
+    """Doubles are plain or with an exponent; Java's own notations are refused."""
+    bad = "not a number!"
+    check(spark, tmp_path, column("v", "double"), {"1.5": 1.5, "1e3": 1000.0, "1d": bad, "Infinity": bad, "NaN": bad})
+
+
+def test_booleans(spark: SparkSession, tmp_path: Path) -> None:
+    """Yes and no, true and false are understood in any case."""
+    check(spark, tmp_path, column("v", "boolean"), {"Yes": True, "false": False, "maybe": "not yes or no!"})
+
+
+def test_dates(spark: SparkSession, tmp_path: Path) -> None:
+    """Each format is taken strictly: full width, real days, no sign, no time behind."""
+    day, bad = dt.date(2024, 3, 5), "not a date!"
+    rule = column("v", "date", formats=["%Y-%m-%d", "%d/%m/%Y", "%Y%m%d", "%d %b %Y"])
+    expected = {"2024-03-05": day, "05/03/2024": day, "20240305": day, "05 Mar 2024": day, "NA": None}
+    expected |= dict.fromkeys(["2024-02-30", "2024-13-01", "2024-3-5", "2024-03-5T", "31/04/2024", "5/3/2024"], bad)
+    expected |= dict.fromkeys(["+024-03-05", "2024-+3-05", "2024-03-+5", "05 Mrz 2024", "05 arA 2024", "2024"], bad)
+    expected |= dict.fromkeys(["2024-03-05 1", "2024030a", "05/03/20 4", "2024-03- 5", "05 MAR 2024"], bad)
+    check(spark, tmp_path, rule, expected)
+
+
+def test_timestamps(spark: SparkSession, tmp_path: Path) -> None:
+    """Timestamps have all their parts and no zone, and mean the same wherever the job runs."""
+    time, bad = dt.datetime(2024, 3, 5, 9, 7, 1), "not a timestamp!"
+    rule = column("v", "timestamp", formats=["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"])
+    expected = {"2024-03-05T09:07:01": time, "2024-03-05 09:07:01": time}
+    expected |= dict.fromkeys(["2024-03-05", "2024-03-05T25:00:00", "2024-03-05T09:07:1Z", "2024-03-05T9:07:001"], bad)
+    check(spark, tmp_path, rule, expected)
+
+
+def test_enumeration_takes_its_spellings(spark: SparkSession, tmp_path: Path) -> None:
+    """A value is kept as the contract writes it, however it was spelt; others are refused."""
+    rule = column("v", values={"female": "female", "f": "female", "it's": "it's"})
+    check(spark, tmp_path, rule, {"F": "female", " Female ": "female", "It's": "it's", "x": "not an allowed value!"})
+
+
+def test_null_that_could_be_a_value_is_a_null(spark: SparkSession, tmp_path: Path) -> None:
+    """Where 999 spells a null, it is none of the numbers."""
+    rules = contract(column("k"), column("v", "int"), null_spellings=["", "999"])
+    assert values(spark, tmp_path, rules, ["999", "998"]) == [(None, None), (998, None)]
+
+
+def test_all_reasons_of_a_row_are_given_in_order(spark: SparkSession, tmp_path: Path) -> None:
+    """A row has every reason against it, in the contract's order of columns."""
+    rules = contract(
+        column("k", required=True, pattern="^S[0-9]$"),
+        column("n", "int", required=True, minimum=0, maximum=9),
+        column("d", "date", required=True, formats=["%Y-%m-%d"]),
+        column("month", derived_from="d", derived_format="%Y-%m"),
+        partition="month",
+    )
+    text = "K,N,D\nS1,1,2024-01-31\nx,10,NA\nNA,?,31.1.\nS2,-1,2024-02-01\n"
+    rows = read(spark, tmp_path, text, rules).orderBy("_row").collect()
+    assert [row["month"] for row in rows] == ["2024-01", None, None, "2024-02"]
+    assert [row["_reasons"] for row in rows] == [
+        None,
+        ["k: wrong pattern", "n: out of range", "d: missing"],
+        ["k: missing", "n: not a whole number", "d: not a date"],
+        ["n: out of range"],
+    ]
+
+
+def test_ragged_rows_have_that_reason_alone(spark: SparkSession, tmp_path: Path) -> None:
+    """A row with too few or too many fields is not judged by cells that may stand in wrong columns."""
+    rules = contract(column("k", "int"), column("v", "int"))
+    rows = read(spark, tmp_path, 'k,v\n1,2\nx\n3,4,5\n6,"7"\n', rules).orderBy("_row").collect()
+    assert [row["_reasons"] for row in rows] == [None, [transform.RAGGED], [transform.RAGGED], None]
+
+
+@pytest.mark.parametrize(
+    ("header", "problem"),
+    [
+        (["a;b"], "no known column in the header: a;b"),
+        (["K", " k "], "column twice in the header: k"),
+        (["k", "w"], "required column missing in the header: v"),
+    ],
+)
+def test_header_that_cannot_be_used_is_refused(header: list[str], problem: str) -> None:
+    """A header without known columns, with one twice, or without a required one says which."""
+    with pytest.raises(ValueError, match=f"^{problem}$"):
+        transform.match_header(header, contract(column("k"), column("v", required=True)))
+
+
+def test_header_is_matched_by_names_and_aliases() -> None:
+    """Case, spaces, signs and the contract's other names make no difference; unknown columns are left out."""
+    rules = contract(column("student_id", source_names=["pupil no."]), column("v"))
+    assert transform.match_header(["PUPIL NO", "other", " V "], rules) == ("student_id", "", "v")
+    assert transform.match_header(["Student-ID"], rules) == ("student_id",)
+
+
+@pytest.mark.parametrize("partition", ["k", "p"])
+def test_winner_does_not_depend_on_the_order_of_rows(spark: SparkSession, partition: str) -> None:
+    """The ordering decides, then the content; equal rows are duplicates, others superseded, in any order of arrival."""
+    columns = [column("k"), column("p"), column("at", "int"), column("v", "int")]
+    rules = contract(*columns, ordering=[{"column": "at", "descending": True}], partition=partition)
+    rows = [
+        ("a", "x", 1, 5),
+        ("a", "y", 2, 9),
+        ("a", "x", 2, 9),
+        ("a", "x", 2, 9),
+        ("a", "z", None, 1),
+        ("b", "x", 1, None),
+    ]
+    for seed in range(3):
+        random.Random(seed).shuffle(rows)
+        frame = spark.createDataFrame(rows, "k string, p string, at int, v int")
+        ranked = transform.rank_versions(frame, rules, 2)
+        places = sorted((row["k"], row["_version"], row["_place"]) for row in ranked.collect())
+        assert places == [("a", 1, 1), ("a", 2, 1), ("a", 3, 3), ("a", 4, 4), ("a", 5, 5), ("b", 1, 1)]
+        kept = transform.keep_winners(ranked, rules, 2).collect()
+        assert sorted((row["k"], row["p"], row["v"]) for row in kept) == [("a", "x", 9), ("b", "x", None)]
