@@ -15,9 +15,9 @@ import pandas as pd
 from helpers.catalog_query_table import crawl_table, read_last_report
 from helpers.config import StepConfig
 from helpers.contract import SavedQuery, load_contract
-from helpers.errors import ContractError, StepError, UsageError, nearest
+from helpers.errors import StepError, UsageError, nearest
 from helpers.objects import write_json
-from helpers.plots import plot_bars, plot_lines
+from helpers.plots import MOST_POINTS, plot_query
 from helpers.progress import ProgressLine
 from helpers.record import step_entry
 from helpers.session import Session, open_session
@@ -41,7 +41,9 @@ class Answer:
 
     @property
     def table(self) -> pd.DataFrame:
-        """The first ten rows."""
+        """All rows, or the first ten; a series that a line is drawn of lies on its side, so that it is whole."""
+        if _TABLE_ROWS < len(self.frame) <= MOST_POINTS and self.query.kind == "line":
+            return self.frame.set_index(self.query.x).T.rename_axis(columns=None)
         return self.frame.head(_TABLE_ROWS)
 
     @property
@@ -64,17 +66,8 @@ class Answer:
         )
 
     def plot(self) -> "Axes":
-        """Draw `table` as the query's header asks.
-
-        Raises:
-            ContractError: the header asks for no chart, or for a column that the answer has not.
-        """
-        query = self.query
-        if missing := [name for name in (query.x, *query.y) if name not in self.frame.columns]:
-            known = ", ".join(self.frame.columns)
-            raise ContractError(f"query {query.name}: its chart asks for {missing[0] or 'nothing'}; it answers {known}")
-        draw = plot_lines if query.kind == "line" else plot_bars
-        return draw(self.table[[query.x, *query.y]], query.title, query.unit)
+        """Draw the answer as the query's header asks."""
+        return plot_query(self.query, self.frame)
 
 
 @dataclass(frozen=True)
@@ -132,7 +125,7 @@ class Answers:
 
     def figures(self) -> dict[str, Any]:
         """Return what the run's record keeps; the first answer as a small table."""
-        shown = self.first.table
+        shown = self.first.frame.head(_TABLE_ROWS)
         rows = [[_plain(value) for value in row] for row in shown.itertuples(index=False)]
         return {
             "rows_in": self.table_rows,

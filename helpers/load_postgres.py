@@ -32,7 +32,7 @@ from helpers.load_postgres_publish import (
     publish_load,
 )
 from helpers.load_postgres_types import make_table
-from helpers.plots import plot_bars, plot_lines
+from helpers.plots import MOST_POINTS, plot_query
 from helpers.progress import ProgressLine
 from helpers.record import step_entry
 from helpers.session import Session, open_session
@@ -242,7 +242,4 @@ def plot_relation(cfg: StepConfig, relation: str) -> "Axes":
     queries = {name_relation(cfg.dataset, query.name): query for query in load_contract(cfg.dataset).queries}
     if relation not in queries:
         raise UsageError(f'no saved query is loaded as "{relation}"; {nearest(relation, queries)}')
-    query = queries[relation]
-    draw = plot_lines if query.kind == "line" else plot_bars
-    frame = preview_relation(cfg, relation, rows=_TABLE_ROWS)
-    return draw(frame[[query.x, *query.y]], query.title, query.unit)
+    return plot_query(queries[relation], preview_relation(cfg, relation, rows=MOST_POINTS))

@@ -10,9 +10,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter
 
+from helpers.contract import SavedQuery
+from helpers.errors import ContractError
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+MOST_BARS, MOST_POINTS = 10, 24
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 _WIDTH, _DPI = 7.0, 100
 _GREY, _GRID = "#555555", "#DDDDDD"
@@ -64,6 +68,20 @@ def plot_lines(frame: pd.DataFrame, title: str, unit: str = "") -> "Axes":
     axes.grid(axis="y", color=_GRID, linewidth=0.8)
     _place_legend(axes, numbers)
     return axes
+
+
+def plot_query(query: SavedQuery, frame: pd.DataFrame) -> "Axes":
+    """Draw a saved query's answer as its header asks; a long one as far as it fits, which the title then says.
+
+    Raises:
+        ContractError: the header asks for no chart, or for a column that the answer has not.
+    """
+    if missing := [name for name in (query.x, *query.y) if name not in frame.columns]:
+        known = ", ".join(map(str, frame.columns))
+        raise ContractError(f"query {query.name}: its chart asks for {missing[0] or 'nothing'}; it answers {known}")
+    draw, most = (plot_lines, MOST_POINTS) if query.kind == "line" else (plot_bars, MOST_BARS)
+    title = query.title if len(frame) <= most else f"{query.title} (first {most} of {len(frame)})"
+    return draw(frame[[query.x, *query.y]].head(most), title, query.unit)
 
 
 def _split(frame: pd.DataFrame) -> tuple[list[str], pd.DataFrame]:

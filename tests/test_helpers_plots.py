@@ -9,7 +9,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from helpers.plots import PALETTE, plot_bars, plot_lines
+from helpers.contract import SavedQuery
+from helpers.errors import ContractError
+from helpers.plots import PALETTE, plot_bars, plot_lines, plot_query
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,3 +71,20 @@ def test_nothing_to_show_is_said() -> None:
     axes = plot_bars(pd.DataFrame({"reason": [], "rows": []}), "Reasons")
     assert "nothing to show" in [text.get_text() for text in axes.texts]
     plt.close("all")
+
+
+def test_a_saved_query_is_drawn_as_its_header_asks() -> None:
+    """Kind, columns, title and unit come from the header; an answer that is cut says so in its title."""
+    query = SavedQuery("q", "Scores", "?", "SELECT 1", kind="bar", x="group", y=("reading",), unit="points")
+    long = pd.DataFrame({"math": range(30), "group": [f"g{at}" for at in range(30)], "reading": range(30)})
+    axes = plot_query(query, long)
+    assert axes.get_title(loc="left") == "Scores (first 10 of 30)"
+    assert [text.get_text() for text in axes.get_yticklabels()][:2] == ["g0", "g1"]
+    plt.close("all")
+
+
+def test_a_chart_of_a_column_that_is_not_there_is_refused() -> None:
+    """A header that names a column which the answer has not is a mistake in the query."""
+    query = SavedQuery("q", "Scores", "?", "SELECT 1", kind="bar", x="group", y=("marks",))
+    with pytest.raises(ContractError, match="query q: its chart asks for marks; it answers group, math, reading"):
+        plot_query(query, SCORES)
