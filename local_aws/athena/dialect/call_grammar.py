@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from local_aws.athena.dialect import nodes as n
+from local_aws.athena.dialect import query_nodes as q
 from local_aws.athena.dialect.expression_grammar import ExpressionGrammar
 from local_aws.athena.dialect.lexer import RESERVED, Place
 from local_aws.athena.errors import ParseError
@@ -51,7 +52,7 @@ class CallGrammar(ExpressionGrammar):
             return n.Name(place, self.name(), quoted)
         self.fail("<expression>")
 
-    def parenthesised_query(self) -> n.Query:
+    def parenthesised_query(self) -> q.Query:
         """Read a query in its parentheses."""
         self.expect_symbol("(")
         query = self.query()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local_aws.athena.dialect import nodes as n
+from local_aws.athena.dialect import query_nodes as q
 from local_aws.athena.dialect.lexer import Place, Token
-from local_aws.athena.dialect.reader import MAX_DEPTH, Reader
+from local_aws.athena.dialect.reader import Reader
 from local_aws.athena.errors import ParseError, QueryError
 
 COMPARISONS = ("=", "<>", "!=", "<", "<=", ">", ">=")
@@ -20,19 +21,13 @@ class ExpressionGrammar(Reader):
 
     if TYPE_CHECKING:
 
-        def query(self) -> n.Query: ...
+        def query(self) -> q.Query: ...
 
         def primary(self) -> n.Expression: ...
 
     def expression(self) -> n.Expression:
         """Read any expression."""
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise ParseError(f"{self.place}: the expression is nested more than {MAX_DEPTH} deep")
-        try:
-            return self._disjunction()
-        finally:
-            self.depth -= 1
+        return self._disjunction()
 
     def expressions(self) -> tuple[n.Expression, ...]:
         """Read expressions between commas."""
@@ -149,12 +144,7 @@ class ExpressionGrammar(Reader):
                 number = n.Literal(place, self.token.kind, "-" + self.token.text)
                 self.at += 1
                 return self._postfix(number)
-            self.depth += 1
-            if self.depth > MAX_DEPTH:
-                raise ParseError(f"{place}: the expression is nested more than {MAX_DEPTH} deep")
-            operand = self._sign()
-            self.depth -= 1
-            return n.Unary(place, operator, operand)
+            return n.Unary(place, operator, self._sign())
         return self._zoned()
 
     def _zoned(self) -> n.Expression:
@@ -162,7 +152,9 @@ class ExpressionGrammar(Reader):
         while self.is_word("AT", "TIME", "ZONE"):
             place = self.place
             self.at += 3
-            zone = self._interval(self.place) if self.accept("INTERVAL") else n.Literal(self.place, "string", self.string())
+            if self.is_word("INTERVAL"):
+                self.unsupported("a time zone that is an interval")
+            zone = n.Literal(self.place, "string", self.string())
             operand = n.AtTimeZone(place, operand, zone)
         return operand
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from local_aws.athena.dialect import nodes as n
+from local_aws.athena.dialect import query_nodes as q
 from local_aws.athena.dialect import types as t
 from local_aws.athena.dialect.env import Env, Typed, mismatch, refuse
 from local_aws.athena.errors import QueryError
 
 
-def group_by(env: Env, node: n.Select, items: list[Typed]) -> str:
+def group_by(env: Env, node: q.Select, items: list[Typed]) -> str:
     """Write the GROUP BY clause; a whole number stands for the select item at that position."""
     if node.grouping_distinct:
         refuse(node.place, "GROUP BY DISTINCT")
     return ", ".join(_element(env, element, items) for element in node.grouping or ())
 
 
-def _element(env: Env, element: n.Grouping, items: list[Typed]) -> str:
+def _element(env: Env, element: q.Grouping, items: list[Typed]) -> str:
     sets = [[_key(env, expression, items) for expression in one] for one in element.sets]
     if element.kind == "SIMPLE":
         return ", ".join(sets[0]) if sets[0] else "()"

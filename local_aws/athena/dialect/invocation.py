@@ -97,7 +97,8 @@ def lambda_sql(env: Env, node: n.Lambda, pattern: Pattern, bindings: Bindings) -
     """Write a lambda; the last part of function(...) is its result, bound by its body where it is a letter."""
     *parameters, result = pattern.elements
     if len(parameters) != len(node.parameters):
-        mismatch(node.place, f"Expected a lambda that takes {len(parameters)} argument(s) but got {len(node.parameters)}")
+        got = len(node.parameters)
+        mismatch(node.place, f"Expected a lambda that takes {len(parameters)} argument(s) but got {got}")
     variables = {
         name: Typed(f"v{env.statement.alias()}", substitute(parameter, bindings))
         for name, parameter in zip(node.parameters, parameters, strict=True)

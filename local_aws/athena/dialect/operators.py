@@ -50,10 +50,17 @@ def _decimal(operator: str, left: Typed, right: Typed, place: Place) -> Typed:
     a, b = coerce(left, first, place), coerce(right, second, place)
     if operator == "/":
         return Typed(decimal_quotient(a, first, b, second, kind), kind)
+    digits = max(first.precision - first.scale, second.precision - second.scale) + kind.scale
+    if operator == "%" and digits > 38:
+        texts = f"CAST({a} AS VARCHAR), CAST({b} AS VARCHAR)"
+        return Typed(f"CAST(trino_decimal_rest({texts}) AS {kind.to_duckdb()})", kind)
     if operator in "+-%":
         # Both sides get the result's scale first; its precision can be beyond either side's.
         wide = t.decimal(38 if operator == "%" else kind.precision, kind.scale).to_duckdb()
         a, b = f"CAST({a} AS {wide})", f"CAST({b} AS {wide})"
+    elif kind.precision > 18:
+        # DuckDB may narrow such a product to 18 digits by what it knows of the values, and then overflows at 10^18.
+        a = f"CAST({a} AS {t.decimal(38, first.scale).to_duckdb()})"
     return Typed(f"CAST({a} {operator} {b} AS {kind.to_duckdb()})", kind)
 
 
@@ -72,7 +79,9 @@ def _unscaled(sql: str, kind: TrinoType) -> str:
     """Write a decimal's digits as a whole number."""
     if not kind.scale:
         return f"CAST({sql} AS HUGEINT)"
-    return f"CAST({sql} * CAST({10**kind.scale} AS DECIMAL({kind.scale + 1},0)) AS HUGEINT)"
+    # In 38 digits from the start: DuckDB may compute a product of narrow constants in 18 digits.
+    wide = f"CAST({sql} AS DECIMAL(38,{kind.scale}))"
+    return f"CAST({wide} * CAST({10**kind.scale} AS DECIMAL({kind.scale + 1},0)) AS HUGEINT)"
 
 
 def _unit(scale: int) -> str:
@@ -221,4 +230,3 @@ def in_zone(operand: Typed, zone: Typed, place: Place) -> Typed:
     if operand.type.name != "timestamp with time zone":
         mismatch(place, f"Type of value must be a time or timestamp with or without time zone (actual {operand.type})")
     return Typed(operand.sql, t.timestamp(operand.type.precision, name))
-

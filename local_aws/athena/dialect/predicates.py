@@ -84,7 +84,7 @@ def _nested(operator: str, a: str, b: str, kind: TrinoType, sides: tuple[Typed, 
     if kind.name == "row":
         parts = []
         for i, element in enumerate(kind.elements, start=1):
-            first, second = Typed(f"struct_extract_at({a}, {i})", element), Typed(f"struct_extract_at({b}, {i})", element)
+            first, second = (Typed(f"struct_extract_at({side}, {i})", element) for side in (a, b))
             parts.append(compare("=", first, second, place).sql)
         equal = f"CASE WHEN {a} IS NOT NULL AND {b} IS NOT NULL THEN {' AND '.join(parts)} END"
     elif kind.name == "array" and kind.elements[0].name in ORDERED and kind.elements[0].name not in ("real", "double"):
@@ -199,4 +199,3 @@ def subquery(env: Env, node: n.Subquery) -> Typed:
     if len(inner.columns) != 1:
         mismatch(node.place, "a subquery that is a value must have one column; make it a row")
     return Typed(f"({inner.sql})", inner.columns[0].type)
-

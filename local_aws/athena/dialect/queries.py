@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from local_aws.athena.dialect import nodes as n
+from local_aws.athena.dialect import query_nodes as q
 from local_aws.athena.dialect import types as t
 from local_aws.athena.dialect.coercion import common_type
 from local_aws.athena.dialect.conversion import coerce
 from local_aws.athena.dialect.env import Column, Env, Scope, Typed, mismatch, quote, refuse
 from local_aws.athena.dialect.grouping import group_by
+from local_aws.athena.dialect.literals import of_column
 from local_aws.athena.dialect.predicates import condition
 from local_aws.athena.dialect.relations import Cte, relation, table, values
 from local_aws.athena.dialect.types import TrinoType
@@ -27,19 +29,19 @@ class Result:
     columns: list[Column]
 
 
-def query(env: Env, node: n.Query, top: bool = False) -> Result:
+def query(env: Env, node: q.Query, top: bool = False) -> Result:
     """Translate a query. `env.scope` is what the query around it lets it see."""
     prefix = ""
     if node.with_ is not None:
         env, prefix = _with(env, node.with_)
-    if isinstance(node.body, n.Select):
+    if isinstance(node.body, q.Select):
         result = _select(env, node.body, node, top)
     else:
         result = _ordered(env, _body(env, node.body), node, top)
     return replace(result, sql=prefix + result.sql)
 
 
-def _with(env: Env, node: n.With) -> tuple[Env, str]:
+def _with(env: Env, node: q.With) -> tuple[Env, str]:
     written = []
     for name, names, inner in node.queries:
         alias = f"w{env.statement.alias()}"
@@ -51,7 +53,7 @@ def _with(env: Env, node: n.With) -> tuple[Env, str]:
             if names and len(names) != len(result.columns):
                 raise QueryError("MISMATCHED_COLUMN_ALIASES", f"{inner.place}: column alias list has {len(names)}"
                                  f" entries but WITH query '{name}' has {len(result.columns)} columns")  # fmt: skip
-            labels = names or tuple(column.name for column in result.columns)
+            labels: tuple[str | None, ...] = names or tuple(column.name for column in result.columns)
             columns = [Column(label, f"c{i}", column.type)
                        for i, (label, column) in enumerate(zip(labels, result.columns, strict=True))]  # fmt: skip
             sql = f"{alias} AS ({result.sql})"
@@ -61,55 +63,56 @@ def _with(env: Env, node: n.With) -> tuple[Env, str]:
 
 
 def _mentions(node: object, name: str) -> bool:
-    if isinstance(node, n.Table):
+    if isinstance(node, q.Table):
         return node.parts == (name,)
     if isinstance(node, n.Node):
         return any(_mentions(value, name) for value in vars(node).values())
     return isinstance(node, tuple) and any(_mentions(item, name) for item in node)
 
 
-def _recursive(env: Env, name: str, names: tuple[str, ...], node: n.Query, alias: str) -> tuple[str, list[Column]]:
+def _recursive(env: Env, name: str, names: tuple[str, ...], node: q.Query, alias: str) -> tuple[str, list[Column]]:
     body = node.body
-    plain = isinstance(body, n.SetOperation) and body.operator == "UNION" and not body.distinct
+    plain = isinstance(body, q.SetOperation) and body.operator == "UNION" and not body.distinct
     if not plain or node.order or node.limit is not None or node.with_:
         refuse(node.place, "a recursive query other than a UNION ALL of its base and its step")
-    assert isinstance(body, n.SetOperation)
+    assert isinstance(body, q.SetOperation)
     base, step = _body(env, body.left), body.right
-    if not isinstance(step, n.Select) or step.grouping or step.distinct or step.having:
+    if not isinstance(step, q.Select) or step.grouping or step.distinct or step.having:
         refuse(step.place, "a recursive step that groups or is no plain SELECT")
     if len(names) != len(base.columns):
-        raise QueryError("MISMATCHED_COLUMN_ALIASES", f"{node.place}: WITH query '{name}' has {len(base.columns)} columns")
+        raise QueryError("MISMATCHED_COLUMN_ALIASES",
+                         f"{node.place}: WITH query '{name}' has {len(base.columns)} columns")  # fmt: skip
     columns = [Column(label, f"c{i}", column.type)
                for i, (label, column) in enumerate(zip(names, base.columns, strict=True))]  # fmt: skip
     inner = replace(env, ctes={**env.ctes, name: Cte(alias, columns, recursive=True)})
     before = len(env.statement.recursions)
-    result = _select(inner, step, n.Query(step.place, None, step, (), None, None, False), top=False, recursion=before)
+    result = _select(inner, step, q.Query(step.place, None, step, (), None, None, False), top=False, recursion=before)
     side = [Typed(f"s$.c{i}", column.type) for i, column in enumerate(result.columns)]
     if len(side) != len(columns):
         mismatch(step.place, "base and step of a recursive query have different columns")
     casts = ", ".join(coerce(value, column.type, step.place) for value, column in zip(side, columns, strict=True))
     labels = ", ".join(f"c{i}" for i in range(len(columns)))
-    sql = (f"{alias}({labels}, depth$) AS (SELECT {labels}, 0 FROM ({base.sql}) UNION ALL"
-           f" SELECT {casts}, s$.depth$ FROM ({result.sql}) AS s$)")  # fmt: skip
-    return sql, columns
+    first = f"SELECT {labels}, 0 FROM ({base.sql})"
+    further = f"SELECT {casts}, s$.depth$ FROM ({result.sql}) AS s$ WHERE trino_depth(s$.depth$, {MAX_RECURSION})"
+    return f"{alias}({labels}, depth$) AS ({first} UNION ALL {further})", columns
 
 
-def _body(env: Env, node: n.Body) -> Result:
-    if isinstance(node, n.Select):
-        return _select(env, node, n.Query(node.place, None, node, (), None, None, False), top=False)
-    if isinstance(node, n.Values):
+def _body(env: Env, node: q.Body) -> Result:
+    if isinstance(node, q.Select):
+        return _select(env, node, q.Query(node.place, None, node, (), None, None, False), top=False)
+    if isinstance(node, q.Values):
         sql, columns = values(env, node)
         return Result(sql, columns)
-    if isinstance(node, n.Query):
+    if isinstance(node, q.Query):
         return query(env, node)
-    if isinstance(node, n.Table):
+    if isinstance(node, q.Table):
         source = table(env, node)
         items = ", ".join(f"{column.sql} AS c{i}" for i, column in enumerate(source.columns))
         return Result(f"SELECT {items} FROM {source.sql}", source.columns)
     return _set_operation(env, node)
 
 
-def _set_operation(env: Env, node: n.SetOperation) -> Result:
+def _set_operation(env: Env, node: q.SetOperation) -> Result:
     left, right = _body(env, node.left), _body(env, node.right)
     if len(left.columns) != len(right.columns):
         raise QueryError("TYPE_MISMATCH", f"{node.place}: {node.operator} query has different number of fields:"
@@ -127,7 +130,7 @@ def _set_operation(env: Env, node: n.SetOperation) -> Result:
     return Result(sides, columns)
 
 
-def _as_types(env: Env, side: Result, kinds: list[TrinoType], node: n.SetOperation) -> str:
+def _as_types(env: Env, side: Result, kinds: list[TrinoType], node: q.SetOperation) -> str:
     alias = env.statement.alias()
     items = ", ".join(
         f"{coerce(Typed(f'{alias}.c{i}', column.type), kind, node.place)} AS c{i}"
@@ -136,7 +139,7 @@ def _as_types(env: Env, side: Result, kinds: list[TrinoType], node: n.SetOperati
     return f"SELECT {items} FROM ({side.sql}) AS {alias}"
 
 
-def _ordered(env: Env, inner: Result, node: n.Query, top: bool) -> Result:
+def _ordered(env: Env, inner: Result, node: q.Query, top: bool) -> Result:
     alias = env.statement.alias()
     columns = [replace(column, sql=f"{alias}.c{i}", qualifier=()) for i, column in enumerate(inner.columns)]
     items = [(column.name, Typed(column.sql, column.type)) for column in columns]
@@ -144,7 +147,7 @@ def _ordered(env: Env, inner: Result, node: n.Query, top: bool) -> Result:
     return _finish(env, f"FROM ({inner.sql}) AS {alias}", items, "", keys, node, top)
 
 
-def _select(env: Env, node: n.Select, outer: n.Query, top: bool, recursion: int | None = None) -> Result:
+def _select(env: Env, node: q.Select, outer: q.Query, top: bool, recursion: int | None = None) -> Result:
     clauses = ""
     local = replace(env, scope=Scope([], outer=env.scope), windows=dict(node.windows))
     if node.relation is not None:
@@ -166,14 +169,14 @@ def _select(env: Env, node: n.Select, outer: n.Query, top: bool, recursion: int 
         seen = env.statement.recursions[recursion:]
         if len(seen) != 1:
             refuse(node.place, "a recursive step that refers to itself more than once")
-        extra = f", trino_next_depth({seen[0]}.depth$, {MAX_RECURSION}) AS depth$"
+        extra = f", {seen[0]}.depth$ + 1 AS depth$"
     return _finish(env, clauses, items, "DISTINCT " if node.distinct else "", keys, outer, top, extra)
 
 
-def _items(env: Env, node: n.Select) -> list[tuple[str | None, Typed]]:
+def _items(env: Env, node: q.Select) -> list[tuple[str | None, Typed]]:
     items: list[tuple[str | None, Typed]] = []
     for item in node.items:
-        if isinstance(item, n.AllColumns):
+        if isinstance(item, q.AllColumns):
             items += _all_columns(env, item)
             continue
         name = item.alias
@@ -185,7 +188,7 @@ def _items(env: Env, node: n.Select) -> list[tuple[str | None, Typed]]:
     return items
 
 
-def _all_columns(env: Env, item: n.AllColumns) -> list[tuple[str | None, Typed]]:
+def _all_columns(env: Env, item: q.AllColumns) -> list[tuple[str | None, Typed]]:
     columns = env.scope.columns
     if item.base is not None:
         parts: list[str] = []
@@ -196,14 +199,16 @@ def _all_columns(env: Env, item: n.AllColumns) -> list[tuple[str | None, Typed]]
         if not isinstance(base, n.Name):
             refuse(item.place, "all fields of a row that is an expression")
         qualifier = (base.text, *parts)
-        columns = [column for column in columns if column.qualifier[-len(qualifier):] == qualifier]
+        columns = [column for column in columns if column.qualifier[-len(qualifier) :] == qualifier]
     if not columns:
-        raise QueryError("COLUMN_NOT_FOUND", f"{item.place}: SELECT * not allowed in queries without FROM clause"
-                         if item.base is None else f"{item.place}: Unable to resolve reference {'.'.join(qualifier)}")  # fmt: skip
+        said = ("SELECT * not allowed in queries without FROM clause" if item.base is None
+                else f"Unable to resolve reference {'.'.join(qualifier)}")  # fmt: skip
+        raise QueryError("COLUMN_NOT_FOUND", f"{item.place}: {said}")
     if item.aliases and len(item.aliases) != len(columns):
-        raise QueryError("MISMATCHED_COLUMN_ALIASES", f"{item.place}: Column alias list has {len(item.aliases)} entries")
-    names = item.aliases or tuple(column.name for column in columns)
-    return [(name, Typed(column.sql, column.type, zoned=column.zoned)) for name, column in zip(names, columns, strict=True)]
+        given = len(item.aliases)
+        raise QueryError("MISMATCHED_COLUMN_ALIASES", f"{item.place}: Column alias list has {given} entries")
+    names: tuple[str | None, ...] = item.aliases or tuple(column.name for column in columns)
+    return [(name, of_column(column)) for name, column in zip(names, columns, strict=True)]
 
 
 def _order(env: Env, order: tuple[n.SortItem, ...], items: list[tuple[str | None, Typed]], distinct: bool) -> str:
@@ -230,14 +235,16 @@ def _key(value: Typed, items: list[tuple[str | None, Typed]], item: n.SortItem, 
         if selected.sql == value.sql:
             return str(position)
     if distinct:
-        raise QueryError("EXPRESSION_NOT_IN_DISTINCT",
-                         f"{item.place}: For SELECT DISTINCT, ORDER BY expressions must appear in select list")  # fmt: skip
+        raise QueryError(
+            "EXPRESSION_NOT_IN_DISTINCT",
+            f"{item.place}: For SELECT DISTINCT, ORDER BY expressions must appear in select list",
+        )
     if value.volatile:
         refuse(item.place, "an order by a random value that is not selected")
     return value.sql
 
 
-def _finish(env: Env, clauses: str, items: list[tuple[str | None, Typed]], distinct: str, keys: str, node: n.Query,
+def _finish(env: Env, clauses: str, items: list[tuple[str | None, Typed]], distinct: str, keys: str, node: q.Query,
             top: bool, extra: str = "") -> Result:  # fmt: skip
     written, columns = [], []
     for position, (name, value) in enumerate(items):
@@ -261,7 +268,7 @@ def _label(name: str | None, position: int) -> str:
     return quote(name or f"_col{position}")
 
 
-def _output(value: Typed, top: bool, node: n.Query) -> tuple[str, TrinoType]:
+def _output(value: Typed, top: bool, node: q.Query) -> tuple[str, TrinoType]:
     """Write a selected value; a zone that is not known beforehand cannot leave the statement."""
     kind = value.type
     if kind.name == "unknown":
@@ -274,7 +281,7 @@ def _output(value: Typed, top: bool, node: n.Query) -> tuple[str, TrinoType]:
     return value.sql, kind
 
 
-def _with_ties(env: Env, inner: Result, keys: str, node: n.Query, top: bool) -> Result:
+def _with_ties(env: Env, inner: Result, keys: str, node: q.Query, top: bool) -> Result:
     if not keys:
         raise QueryError("MISSING_ORDER_BY", f"{node.place}: FETCH FIRST WITH TIES clause requires ORDER BY")
     positions = [key.split(" ", 1) for key in keys.split(", ")]

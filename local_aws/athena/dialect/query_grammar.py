@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from local_aws.athena.dialect import nodes as n
+from local_aws.athena.dialect import query_nodes as q
 from local_aws.athena.dialect.call_grammar import CallGrammar
 from local_aws.athena.dialect.lexer import Place
 from local_aws.athena.errors import ParseError
@@ -14,17 +15,16 @@ CLAUSES = {"LIMIT": ("ALL", "?"), "OFFSET": ("?",), "FETCH": ("FIRST", "NEXT"), 
 class QueryGrammar(CallGrammar):
     """Whole queries."""
 
-    def statement(self) -> n.Query:
+    def statement(self) -> q.Query:
         """Read the whole statement, which must be a query."""
         query = self.query()
         if self.token.kind != "end":
             self.fail("<EOF>")
         return query
 
-    def query(self) -> n.Query:
+    def query(self) -> q.Query:
         """Read a query with its WITH, ORDER BY and LIMIT."""
         place = self.place
-        self.depth += 1
         with_ = self._with() if self.is_word("WITH") else None
         body = self._body()
         order = self.order_by()
@@ -37,8 +37,7 @@ class QueryGrammar(CallGrammar):
             limit = None if self.accept("ALL") else self.whole_number()
         elif self.accept("FETCH"):
             limit, ties = self._fetch()
-        self.depth -= 1
-        return n.Query(place, with_, body, order, offset, limit, ties)
+        return q.Query(place, with_, body, order, offset, limit, ties)
 
     def _fetch(self) -> tuple[int, bool]:
         if not self.accept("FIRST"):
@@ -51,7 +50,7 @@ class QueryGrammar(CallGrammar):
         self.expect("WITH", "TIES")
         return limit, True
 
-    def _with(self) -> n.With:
+    def _with(self) -> q.With:
         place = self.place
         self.expect("WITH")
         recursive = self.accept("RECURSIVE")
@@ -62,22 +61,22 @@ class QueryGrammar(CallGrammar):
             self.expect("AS")
             queries.append((name, columns, self.parenthesised_query()))
             if not self.accept_symbol(","):
-                return n.With(place, recursive, tuple(queries))
+                return q.With(place, recursive, tuple(queries))
 
-    def _body(self) -> n.Body:
+    def _body(self) -> q.Body:
         left = self._intersection()
         while self.token.upper in ("UNION", "EXCEPT"):
             place, operator = self.place, self.token.upper
             self.at += 1
-            left = n.SetOperation(place, operator, self._distinct(), left, self._intersection())
+            left = q.SetOperation(place, operator, self._distinct(), left, self._intersection())
         return left
 
-    def _intersection(self) -> n.Body:
+    def _intersection(self) -> q.Body:
         left = self._body_part()
         while self.is_word("INTERSECT"):
             place = self.place
             self.at += 1
-            left = n.SetOperation(place, "INTERSECT", self._distinct(), left, self._body_part())
+            left = q.SetOperation(place, "INTERSECT", self._distinct(), left, self._body_part())
         return left
 
     def _distinct(self) -> bool:
@@ -86,19 +85,19 @@ class QueryGrammar(CallGrammar):
         self.accept("DISTINCT")
         return True
 
-    def _body_part(self) -> n.Body:
+    def _body_part(self) -> q.Body:
         place = self.place
         if self.is_word("SELECT"):
             return self._select()
         if self.accept("VALUES"):
-            return n.Values(place, self.expressions())
+            return q.Values(place, self.expressions())
         if self.accept("TABLE"):
-            return n.Table(place, self._qualified())
+            return q.Table(place, self._qualified())
         if self.is_symbol("("):
             return self.parenthesised_query()
         self.fail("'(', 'SELECT', 'TABLE', 'VALUES', 'WITH'")
 
-    def _select(self) -> n.Select:
+    def _select(self) -> q.Select:
         place = self.place
         self.expect("SELECT")
         distinct = self.accept("DISTINCT")
@@ -118,7 +117,7 @@ class QueryGrammar(CallGrammar):
             grouping = self._groupings()
         having = self.expression() if self.accept("HAVING") else None
         windows = self._windows()
-        return n.Select(place, distinct, tuple(items), relation, where, grouping, grouping_distinct, having, windows)
+        return q.Select(place, distinct, tuple(items), relation, where, grouping, grouping_distinct, having, windows)
 
     def _group_all(self) -> None:
         following = self.ahead()
@@ -137,18 +136,18 @@ class QueryGrammar(CallGrammar):
             if not self.accept_symbol(","):
                 return tuple(windows)
 
-    def _item(self) -> n.SelectItem | n.AllColumns:
+    def _item(self) -> q.SelectItem | q.AllColumns:
         place = self.place
         if self.accept_symbol("*"):
-            return n.AllColumns(place, None)
+            return q.AllColumns(place, None)
         expression = self.expression()
         if self.is_symbol(".") and self.is_symbol("*", 1):
             self.at += 2
             aliases = self.names() if self.accept("AS") else ()
-            return n.AllColumns(place, expression, aliases)
+            return q.AllColumns(place, expression, aliases)
         if self.accept("AS"):
-            return n.SelectItem(place, expression, self.name())
-        return n.SelectItem(place, expression, self.name() if self._is_alias() else None)
+            return q.SelectItem(place, expression, self.name())
+        return q.SelectItem(place, expression, self.name() if self._is_alias() else None)
 
     def _is_alias(self) -> bool:
         if not self.is_name():
@@ -160,26 +159,26 @@ class QueryGrammar(CallGrammar):
             return not (following.kind == "integer" or following.upper in CLAUSES[word] or following.text == "?")
         return True
 
-    def _groupings(self) -> tuple[n.Grouping, ...]:
+    def _groupings(self) -> tuple[q.Grouping, ...]:
         found = [self._grouping()]
         while self.accept_symbol(","):
             found.append(self._grouping())
         return tuple(found)
 
-    def _grouping(self) -> n.Grouping:
+    def _grouping(self) -> q.Grouping:
         place = self.place
         for kind in ("ROLLUP", "CUBE"):
             if self.accept(kind):
                 self.expect_symbol("(")
                 sets = () if self.is_symbol(")") else self._sets()
                 self.expect_symbol(")")
-                return n.Grouping(place, kind, sets)
+                return q.Grouping(place, kind, sets)
         if self.accept("GROUPING", "SETS"):
             self.expect_symbol("(")
             sets = self._sets()
             self.expect_symbol(")")
-            return n.Grouping(place, "SETS", sets)
-        return n.Grouping(place, "SIMPLE", (self._set(),))
+            return q.Grouping(place, "SETS", sets)
+        return q.Grouping(place, "SIMPLE", (self._set(),))
 
     def _sets(self) -> tuple[tuple[n.Expression, ...], ...]:
         sets = [self._set()]
@@ -194,15 +193,15 @@ class QueryGrammar(CallGrammar):
         expression = self.expression()
         return expression.items if isinstance(expression, n.RowOf) else (expression,)
 
-    def _relations(self) -> n.Relation:
+    def _relations(self) -> q.Relation:
         relation = self._joined()
         while self.is_symbol(","):
             place = self.place
             self.at += 1
-            relation = n.Join(place, "CROSS", relation, self._joined())
+            relation = q.Join(place, "CROSS", relation, self._joined())
         return relation
 
-    def _joined(self) -> n.Relation:
+    def _joined(self) -> q.Relation:
         relation = self._sampled()
         while True:
             place, kind = self.place, self.token.upper
@@ -210,7 +209,7 @@ class QueryGrammar(CallGrammar):
                 self.unsupported("NATURAL JOIN")
             if kind == "CROSS":
                 self.expect("CROSS", "JOIN")
-                relation = n.Join(place, "CROSS", relation, self._sampled())
+                relation = q.Join(place, "CROSS", relation, self._sampled())
                 continue
             if kind not in ("JOIN", "INNER", "LEFT", "RIGHT", "FULL"):
                 return relation
@@ -221,18 +220,18 @@ class QueryGrammar(CallGrammar):
             self.expect("JOIN")
             relation = self._criteria(place, "INNER" if kind == "JOIN" else kind, relation, self._joined())
 
-    def _criteria(self, place: Place, kind: str, left: n.Relation, right: n.Relation) -> n.Relation:
+    def _criteria(self, place: Place, kind: str, left: q.Relation, right: q.Relation) -> q.Relation:
         if self.accept("ON"):
-            return n.Join(place, kind, left, right, self.expression())
+            return q.Join(place, kind, left, right, self.expression())
         self.expect("USING")
         self.expect_symbol("(")
         names = [n.Name(self.place, self.name())]
         while self.accept_symbol(","):
             names.append(n.Name(self.place, self.name()))
         self.expect_symbol(")")
-        return n.Join(place, kind, left, right, using=tuple(names))
+        return q.Join(place, kind, left, right, using=tuple(names))
 
-    def _sampled(self) -> n.Relation:
+    def _sampled(self) -> q.Relation:
         relation = self._aliased()
         place = self.place
         if self.is_word("TABLESAMPLE"):
@@ -243,10 +242,10 @@ class QueryGrammar(CallGrammar):
             self.expect_symbol("(")
             percentage = self.expression()
             self.expect_symbol(")")
-            relation = n.Sample(place, relation, method, percentage)
+            relation = q.Sample(place, relation, method, percentage)
         return relation
 
-    def _aliased(self) -> n.Relation:
+    def _aliased(self) -> q.Relation:
         place, relation = self.place, self._primary_relation()
         if self.is_word("MATCH_RECOGNIZE") and self.is_symbol("(", 1):
             self.unsupported("MATCH_RECOGNIZE")
@@ -255,39 +254,36 @@ class QueryGrammar(CallGrammar):
         if not self.accept("AS") and not self._is_alias():
             return relation
         alias = self.name()
-        return n.Aliased(place, relation, alias, self.names() if self.is_symbol("(") else ())
+        return q.Aliased(place, relation, alias, self.names() if self.is_symbol("(") else ())
 
-    def _primary_relation(self) -> n.Relation:
+    def _primary_relation(self) -> q.Relation:
         place = self.place
         if self.accept("LATERAL"):
-            return n.QueryRelation(place, self.parenthesised_query(), lateral=True)
+            return q.QueryRelation(place, self.parenthesised_query(), lateral=True)
         if self.accept("UNNEST"):
             self.expect_symbol("(")
             expressions = self.expressions()
             self.expect_symbol(")")
-            return n.Unnest(place, expressions, self.accept("WITH", "ORDINALITY"))
+            return q.Unnest(place, expressions, self.accept("WITH", "ORDINALITY"))
         if self.is_word("TABLE") and self.is_symbol("(", 1):
             self.unsupported("a table function")
         if self.is_symbol("("):
             return self._parenthesised_relation(place)
-        return n.Table(place, self._qualified())
+        return q.Table(place, self._qualified())
 
-    def _parenthesised_relation(self, place: Place) -> n.Relation:
+    def _parenthesised_relation(self, place: Place) -> q.Relation:
         mark = self.at
         if self.starts_query():
             try:
-                return n.QueryRelation(place, self.parenthesised_query())
+                return q.QueryRelation(place, self.parenthesised_query())
             except ParseError:
                 if not self.is_symbol_at(mark + 1, "("):
                     raise
                 self.at = mark
         self.expect_symbol("(")
-        relation = self._relations_in_parentheses()
+        relation = self._joined()
         self.expect_symbol(")")
         return relation
-
-    def _relations_in_parentheses(self) -> n.Relation:
-        return self._joined()
 
     def _qualified(self) -> tuple[str, ...]:
         parts = [self.name()]
@@ -296,6 +292,6 @@ class QueryGrammar(CallGrammar):
         return tuple(parts)
 
 
-def parse(sql: str) -> n.Query:
+def parse(sql: str) -> q.Query:
     """Parse one query; ParseError with the place if it is none."""
     return QueryGrammar(sql).statement()

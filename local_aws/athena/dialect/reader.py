@@ -8,8 +8,6 @@ from local_aws.athena.dialect import types
 from local_aws.athena.dialect.lexer import RESERVED, Place, Token, tokenize
 from local_aws.athena.errors import ParseError, QueryError
 
-MAX_DEPTH = 200
-
 
 class Reader:
     """A cursor over a statement's words."""
@@ -17,7 +15,6 @@ class Reader:
     def __init__(self, sql: str) -> None:
         self.tokens = tokenize(sql)
         self.at = 0
-        self.depth = 0
 
     @property
     def token(self) -> Token:

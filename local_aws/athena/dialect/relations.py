@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 from local_aws.athena.dialect import nodes as n
+from local_aws.athena.dialect import query_nodes as q
 from local_aws.athena.dialect import types as t
+from local_aws.athena.dialect.coercion import common_type
 from local_aws.athena.dialect.conversion import coerce
 from local_aws.athena.dialect.env import Column, Env, Scope, Typed, mismatch, quote, refuse
 from local_aws.athena.dialect.lexer import Place
@@ -33,31 +36,31 @@ class Source:
 
 @dataclass(frozen=True)
 class Cte:
-    """A query of a WITH clause; `depth` is the alias under which a recursive step sees itself, once it does."""
+    """A query of a WITH clause."""
 
     name: str
     columns: list[Column]
     recursive: bool = False
 
 
-def relation(env: Env, node: n.Relation) -> Source:
+def relation(env: Env, node: q.Relation) -> Source:
     """Translate a relation; `env.scope` holds what a lateral one may see."""
-    if isinstance(node, n.Table):
+    if isinstance(node, q.Table):
         return table(env, node)
-    if isinstance(node, n.QueryRelation):
+    if isinstance(node, q.QueryRelation):
         return _query(env, node)
-    if isinstance(node, n.Aliased):
+    if isinstance(node, q.Aliased):
         return _aliased(env, node)
-    if isinstance(node, n.Join):
+    if isinstance(node, q.Join):
         return _join(env, node)
-    if isinstance(node, n.Unnest):
+    if isinstance(node, q.Unnest):
         return _unnest(env, node)
-    if isinstance(node, n.Sample):
+    if isinstance(node, q.Sample):
         return _sample(env, node)
     refuse(node.place, type(node).__name__)
 
 
-def table(env: Env, node: n.Table) -> Source:
+def table(env: Env, node: q.Table) -> Source:
     """Find a table: a query of WITH first, then the catalog's tables and views."""
     alias = env.statement.alias()
     if len(node.parts) == 1 and node.parts[0] in env.ctes:
@@ -95,11 +98,11 @@ def _stored(alias: str, name: str, kind: TrinoType, qualifier: tuple[str, ...]) 
     return Column(name, f"rtrim({sql}, ' ')" if kind.name == "char" else sql, kind, qualifier)
 
 
-def _no_table(node: n.Table, database: str, name: str) -> None:
+def _no_table(node: q.Table, database: str, name: str) -> NoReturn:
     raise QueryError("TABLE_NOT_FOUND", f"{node.place}: Table '{CATALOG}.{database}.{name}' does not exist")
 
 
-def _qualify(env: Env, node: n.Table) -> tuple[str, str]:
+def _qualify(env: Env, node: q.Table) -> tuple[str, str]:
     if len(node.parts) > 3:
         raise QueryError("SYNTAX_ERROR", f"{node.place}: Too many parts in table name: {'.'.join(node.parts)}")
     if len(node.parts) == 3 and node.parts[0] != CATALOG:
@@ -109,16 +112,14 @@ def _qualify(env: Env, node: n.Table) -> tuple[str, str]:
     return node.parts[-2], node.parts[-1]
 
 
-def _cte(env: Env, node: n.Table, found: Cte, alias: str) -> Source:
+def _cte(env: Env, node: q.Table, found: Cte, alias: str) -> Source:
     if found.recursive:
         env.statement.recursions.append(alias)
-    columns = [
-        Column(column.name, f"{alias}.{column.sql}", column.type, (node.parts[0],)) for column in found.columns
-    ]
+    columns = [Column(column.name, f"{alias}.{column.sql}", column.type, (node.parts[0],)) for column in found.columns]
     return Source(f"{found.name} AS {alias}", columns)
 
 
-def _view(env: Env, node: n.Table, key: tuple[str, str], sql: str) -> Source:
+def _view(env: Env, node: q.Table, key: tuple[str, str], sql: str) -> Source:
     if key in env.statement.views:
         raise QueryError("INVALID_VIEW", f"{node.place}: View '{CATALOG}.{'.'.join(key)}' refers to itself")
     env.statement.views = (*env.statement.views, key)
@@ -141,12 +142,12 @@ def _source(env: Env, result: object, qualifier: tuple[str, ...], lateral: bool 
     return Source(f"{'LATERAL ' if lateral else ''}({result.sql}) AS {alias}", columns)  # type: ignore[attr-defined]
 
 
-def _query(env: Env, node: n.QueryRelation) -> Source:
+def _query(env: Env, node: q.QueryRelation) -> Source:
     inner = env if node.lateral else replace(env, scope=env.scope.outer or Scope([]))
     return _source(env, env.statement.query(inner, node.query), (), node.lateral)
 
 
-def _aliased(env: Env, node: n.Aliased) -> Source:
+def _aliased(env: Env, node: q.Aliased) -> Source:
     source = relation(env, node.relation)
     if node.columns and len(node.columns) != len(source.columns):
         raise QueryError(
@@ -154,15 +155,14 @@ def _aliased(env: Env, node: n.Aliased) -> Source:
             f"{node.place}: Column alias list has {len(node.columns)} entries but '{node.alias}' has"
             f" {len(source.columns)} columns available",
         )
-    names = node.columns or tuple(column.name for column in source.columns)
+    names: tuple[str | None, ...] = node.columns or tuple(column.name for column in source.columns)
     columns = [
-        replace(column, name=name, qualifier=(node.alias,))
-        for column, name in zip(source.columns, names, strict=True)
+        replace(column, name=name, qualifier=(node.alias,)) for column, name in zip(source.columns, names, strict=True)
     ]
     return replace(source, columns=columns)
 
 
-def _join(env: Env, node: n.Join) -> Source:
+def _join(env: Env, node: q.Join) -> Source:
     left = relation(env, node.left)
     # What is on the left can be seen by a lateral relation and by UNNEST on the right.
     beside = replace(env, scope=Scope(left.columns, outer=env.scope.outer, fallback=env.scope))
@@ -183,13 +183,13 @@ def _join(env: Env, node: n.Join) -> Source:
     return Source(f"({left.sql} {node.kind} JOIN {right.sql} ON {test})", columns)
 
 
-def _is_lateral(node: n.Relation) -> bool:
-    while isinstance(node, n.Aliased | n.Sample):
+def _is_lateral(node: q.Relation) -> bool:
+    while isinstance(node, q.Aliased | q.Sample):
         node = node.relation
-    return isinstance(node, n.Unnest) or (isinstance(node, n.QueryRelation) and node.lateral)
+    return isinstance(node, q.Unnest) or (isinstance(node, q.QueryRelation) and node.lateral)
 
 
-def _using(node: n.Join, left: Source, right: Source) -> Source:
+def _using(node: q.Join, left: Source, right: Source) -> Source:
     tests, joined, used = [], [], []
     for name in node.using:
         pair = []
@@ -197,7 +197,8 @@ def _using(node: n.Join, left: Source, right: Source) -> Source:
             found = [column for column in side.columns if column.name == name.text]
             if len(found) != 1:
                 kind = "AMBIGUOUS_NAME" if found else "COLUMN_NOT_FOUND"
-                raise QueryError(kind, f"{name.place}: Column '{name.text}' is missing or ambiguous on one side of join")
+                said = "ambiguous" if found else "missing"
+                raise QueryError(kind, f"{name.place}: Column '{name.text}' is {said} on one side of join")
             pair.append(found[0])
         a, b = (Typed(column.sql, column.type) for column in pair)
         tests.append(compare("=", a, b, name.place).sql)
@@ -210,7 +211,7 @@ def _using(node: n.Join, left: Source, right: Source) -> Source:
     return Source(f"({left.sql} {node.kind} JOIN {right.sql} ON {' AND '.join(tests)})", joined + rest)
 
 
-def _unnest(env: Env, node: n.Unnest) -> Source:
+def _unnest(env: Env, node: q.Unnest) -> Source:
     alias = env.statement.alias()
     lists: list[str] = []
     columns: list[Column] = []
@@ -244,10 +245,10 @@ def _elements(sql: str, kind: TrinoType) -> list[Column]:
     ]
 
 
-def _sample(env: Env, node: n.Sample) -> Source:
+def _sample(env: Env, node: q.Sample) -> Source:
     source = relation(env, node.relation)
     percentage = env.translate(node.percentage)
-    if percentage.type.name not in ("integer", "bigint", "decimal", "double") or isinstance(node.relation, n.Join):
+    if percentage.type.name not in ("integer", "bigint", "decimal", "double") or isinstance(node.relation, q.Join):
         refuse(node.place, "this TABLESAMPLE")
     if not isinstance(percentage.constant, int | float) or not 0 <= percentage.constant <= 100:
         raise QueryError("INVALID_ARGUMENTS", f"{node.place}: Sample percentage must be between 0 and 100")
@@ -256,7 +257,7 @@ def _sample(env: Env, node: n.Sample) -> Source:
     return Source(sampled, source.columns)
 
 
-def values(env: Env, node: n.Values) -> tuple[str, list[Column]]:
+def values(env: Env, node: q.Values) -> tuple[str, list[Column]]:
     """Translate VALUES; each column meets in one type."""
     rows = [list(item.items) if isinstance(item, n.RowOf) else [item] for item in node.rows]
     width = len(rows[0])
@@ -275,8 +276,6 @@ def values(env: Env, node: n.Values) -> tuple[str, list[Column]]:
 
 
 def _column_type(items: list[Typed], place: Place) -> TrinoType:
-    from local_aws.athena.dialect.coercion import common_type
-
     kind = t.UNKNOWN
     for item in items:
         common = common_type(kind, item.type)

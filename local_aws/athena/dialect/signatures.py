@@ -10,6 +10,7 @@ type in DuckDB.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -136,6 +137,24 @@ def _distance(kind: TrinoType, pattern: Pattern) -> int:
     return abs(_WIDTH.get(pattern.name, 0) - _WIDTH.get(kind.name, 0))
 
 
+# Lengths of results that follow from the arguments' lengths, by the names that signatures give them.
+_LENGTHS: dict[str, Callable[[int, int, int], int]] = {
+    "replaced": lambda x, y, z: x + z * (x + 1),
+    "substituted": lambda x, y, z: x + max(x * y // 2, y) * (x + 1),
+    "encoded": lambda x, y, z: x * 12,
+}
+
+
+def _number(label: str, bindings: Bindings) -> int | None:
+    if label.isdigit():
+        return int(label)
+    if label in _LENGTHS:
+        x, y, z = (bindings.get(name, 0) for name in "xyz")
+        return _LENGTHS[label](x, y, z) if isinstance(x, int) and isinstance(y, int) and isinstance(z, int) else None
+    found = bindings.get(label)
+    return found if isinstance(found, int) else None
+
+
 def substitute(pattern: Pattern, bindings: Bindings) -> TrinoType:
     """Make a pattern a type."""
     if pattern.variable:
@@ -146,9 +165,10 @@ def substitute(pattern: Pattern, bindings: Bindings) -> TrinoType:
         names: list[str | None] = [None] * len(inner)
         return t.row(names, inner) if pattern.name == "row" else TrinoType(pattern.name, elements=tuple(inner))
     if pattern.numbers:
-        numbers = [int(label) if label.isdigit() else bindings.get(label) for label in pattern.numbers]
+        numbers = [_number(label, bindings) for label in pattern.numbers]
         if all(isinstance(number, int) for number in numbers):
-            return TrinoType(pattern.name, tuple(number for number in numbers if isinstance(number, int)))
+            found = tuple(number for number in numbers if isinstance(number, int))
+            return t.varchar(*found) if pattern.name == "varchar" else TrinoType(pattern.name, found)
         return t.VARCHAR if pattern.name == "varchar" else t.UNKNOWN
     defaults = {"varchar": t.VARCHAR, "timestamp": t.timestamp(3), "timestamptz": t.timestamp(3, "UTC")}
     return defaults.get(pattern.name) or TrinoType(_SPELLED.get(pattern.name, pattern.name))

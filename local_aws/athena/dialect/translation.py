@@ -8,9 +8,11 @@ from typing import Any
 
 from local_aws.athena.dialect import calls, literals, operators, predicates, queries
 from local_aws.athena.dialect import nodes as n
+from local_aws.athena.dialect import query_nodes as q
 from local_aws.athena.dialect.env import CatalogLookup, Env, Scope, Statement, Typed
 from local_aws.athena.dialect.query_grammar import parse
 from local_aws.athena.dialect.types import TrinoType
+from local_aws.athena.errors import QueryError
 
 HANDLERS: dict[type[n.Node], Callable[[Env, Any], Typed]] = {
     n.Literal: literals.literal,
@@ -59,11 +61,14 @@ def translate(sql: str, catalog: CatalogLookup, default_database: str) -> Transl
     """Translate a Trino query; QueryError says what is wrong with it, or what is not supported."""
     statement = Statement(catalog, HANDLERS, _query)
     env = Env(statement, Scope([]), default_database.lower(), {})
-    result = queries.query(env, parse(sql), top=True)
+    try:
+        result = queries.query(env, parse(sql), top=True)
+    except RecursionError:
+        raise QueryError("STACK_OVERFLOW", "statement is too large (stack overflow during analysis)") from None
     columns = [(column.name or f"_col{i}", column.type) for i, column in enumerate(result.columns)]
     return Translation(result.sql, columns, list(statement.tables))
 
 
-def _query(env: Env, node: n.Query) -> queries.Result:
+def _query(env: Env, node: q.Query) -> queries.Result:
     """Translate a query within an expression: the scope around it becomes the one it may look out to."""
     return queries.query(env, node)

@@ -173,7 +173,7 @@ def build(name: str, numbers: list[int], elements: list[TrinoType], names: list[
     if count is not None and len(elements) == count:
         return TrinoType(name, elements=tuple(elements))
     if name == "decimal" and len(numbers) <= 2 and not elements:
-        precision, scale = (numbers + [38, 0][len(numbers):]) if len(numbers) < 2 else numbers
+        precision, scale = (numbers + [38, 0][len(numbers) :]) if len(numbers) < 2 else numbers
         if not 0 < precision <= 38 or scale > precision:
             raise QueryError("TYPE_MISMATCH", f"decimal({precision},{scale}): 1 to 38 digits, the scale within them")
         return decimal(precision, scale)

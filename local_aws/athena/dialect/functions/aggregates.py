@@ -4,8 +4,6 @@ approx_distinct and approx_percentile give exact answers, which lie within Trino
 counts exactly, too.
 """
 
-_NUMBERS = ("double",)
-
 SIGNATURES = """
 count_if(boolean) -> bigint = CAST(count_if({d}{0}){s} AS BIGINT)
 min(T) -> T = min({d}{0}){s}
@@ -14,8 +12,8 @@ min(T, bigint) -> array(T) = min({0}, {1}){s}
 max(T, bigint) -> array(T) = max({0}, {1}){s}
 max_by(V, K) -> V = arg_max_null({0}, {1}){s}
 min_by(V, K) -> V = arg_min_null({0}, {1}){s}
-max_by(V, K, bigint) -> array(V) = list_transform(arg_max(row({0}, 1), {1}, {2}){s}, lambda e$: struct_extract_at(e$, 1))
-min_by(V, K, bigint) -> array(V) = list_transform(arg_min(row({0}, 1), {1}, {2}){s}, lambda e$: struct_extract_at(e$, 1))
+max_by(V, K, bigint) -> array(V) = trino_keys(arg_max(row({0}, 1), {1}, {2}){s})
+min_by(V, K, bigint) -> array(V) = trino_keys(arg_min(row({0}, 1), {1}, {2}){s})
 arbitrary(T) -> T = any_value({0}){s}
 any_value(T) -> T = any_value({0}){s}
 array_agg(T) -> array(T) = list({d}{0}{o}){s}
@@ -24,7 +22,6 @@ bool_or(boolean) -> boolean = bool_or({0}){s}
 every(boolean) -> boolean = bool_and({0}){s}
 bitwise_and_agg(bigint) -> bigint = bit_and({0}){s}
 bitwise_or_agg(bigint) -> bigint = bit_or({0}){s}
-bitwise_xor_agg(bigint) -> bigint = bit_xor({0}){s}
 stddev(double) -> double = stddev_samp({d}{0}){s}
 stddev_samp(double) -> double = stddev_samp({d}{0}){s}
 stddev_pop(double) -> double = stddev_pop({d}{0}){s}
@@ -48,7 +45,6 @@ approx_most_frequent(bigint, T, bigint) -> map(T, bigint) = trino_most_frequent(
 histogram(T) -> map(T, bigint) = CAST(histogram({0}){s} AS {type})
 map_agg(K, V) -> map(K, V) = trino_map_of_entries(list(row({0}, {1}){o}){s})
 multimap_agg(K, V) -> map(K, array(V)) = trino_multimap_of_entries(list(row({0}, {1}){o}){s})
-entropy(bigint) -> double = (log2(sum({0}){s}) - sum(trino_entropy_term({0})){s} / sum({0}){s})
 listagg(varchar) -> varchar = string_agg({d}{0}, ''{o}){s}
 listagg(varchar, varchar) -> varchar = string_agg({d}{0}, {1}{o}){s}
 row_number() -> bigint = row_number(){s}
@@ -72,8 +68,8 @@ WINDOW_ONLY = frozenset(
     "row_number rank dense_rank percent_rank cume_dist ntile first_value last_value nth_value lag lead".split()
 )
 
-KNOWN = """approx_set array_agg checksum convex_hull_agg entropy evaluate_classifier_predictions kurtosis
+KNOWN = """approx_set checksum convex_hull_agg evaluate_classifier_predictions kurtosis
 learn_classifier learn_libsvm_classifier learn_libsvm_regressor learn_regressor map_union merge merge_set_digest
-make_set_digest numeric_histogram qdigest_agg reduce_agg skewness tdigest_agg bitwise_and_agg value_at_quantile
-values_at_quantiles value_at_quantiles quantile_at_value scale_qdigest trimmed_mean intersection_cardinality
-jaccard_index hash_counts hash empty_approx_set"""
+make_set_digest numeric_histogram qdigest_agg reduce_agg skewness tdigest_agg value_at_quantile
+values_at_quantiles spatial_partitioning spatial_partitions intersection_cardinality
+jaccard_index hash_counts empty_approx_set"""

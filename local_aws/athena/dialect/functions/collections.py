@@ -43,5 +43,4 @@ map_from_entries(array(row(K, V))) -> map(K, V) = trino_map(list_transform({0}, 
 map_concat(map(K, V), map(K, V)...) -> map(K, V) = map_concat({0}, {rest})
 """
 
-KNOWN = """array_first array_last array_histogram contains_sequence map_zip_with multimap_from_entries transform_keys
-ngrams zip zip_with reduce regr_slope"""
+KNOWN = """array_first array_last array_histogram contains_sequence map_zip_with multimap_from_entries"""

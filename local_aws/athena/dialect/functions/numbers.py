@@ -12,7 +12,9 @@ ceiling({k}) -> {k} = {{0}}
 floor({k}) -> {k} = {{0}}
 """
 
-SIGNATURES = "".join(_EACH.format(k=kind) for kind in WHOLE) + """
+SIGNATURES = (
+    "".join(_EACH.format(k=kind) for kind in WHOLE)
+    + """
 abs(real) -> real = abs({0})
 abs(double) -> double = abs({0})
 abs(decimal(p, s)) -> decimal(p, s) = abs({0})
@@ -35,7 +37,7 @@ sqrt(double) -> double = sqrt({0})
 cbrt(double) -> double = cbrt({0})
 exp(double) -> double = exp({0})
 ln(double) -> double = ln({0})
-log2(double) -> double = log2({0})
+log2(double) -> double = (ln({0}) / ln(CAST(2 AS DOUBLE)))
 log10(double) -> double = log10({0})
 log(double, double) -> double = (ln({1}) / ln({0}))
 power(double, double) -> double = pow({0}, {1})
@@ -73,7 +75,7 @@ width_bucket(double, array(double)) -> bigint = trino_width_bucket_of({0}, {1})
 cosine_similarity(map(varchar, double), map(varchar, double)) -> double = trino_cosine_similarity({0}, {1})
 cosine_similarity(array(double), array(double)) -> double = trino_cosine_of_arrays({0}, {1})
 """
+)
 
-KNOWN = """beta_cdf bitwise_left_shift bitwise_right_shift bitwise_right_shift_arithmetic bitwise_arithmetic_shift_right
-bitwise_logical_shift_right cosine_distance dot_product euclidean_distance inverse_beta_cdf inverse_normal_cdf
-normal_cdf parse_data_size t_cdf t_pdf truncate wilson_interval_lower wilson_interval_upper"""
+KNOWN = """beta_cdf bitwise_left_shift bitwise_right_shift bitwise_right_shift_arithmetic cosine_distance
+inverse_beta_cdf inverse_normal_cdf normal_cdf parse_data_size wilson_interval_lower wilson_interval_upper"""

@@ -26,7 +26,7 @@ json_query(varchar, varchar) -> varchar = trino_sql_json_query({0}, {1})
 json_exists(varchar, varchar) -> boolean = trino_sql_json_exists({0}, {1})
 """
 
-KNOWN = """json_array json_object json_table classify regress features bing_tile bing_tile_at bing_tile_coordinates
+KNOWN = """json_array json_object classify regress features bing_tile bing_tile_at bing_tile_coordinates
 bing_tile_polygon bing_tile_quadkey bing_tile_zoom_level bing_tiles_around geometry_from_hadoop_shape
 geometry_invalid_reason geometry_nearest_points geometry_to_bing_tiles geometry_union geometry_union_agg
 great_circle_distance line_interpolate_point line_interpolate_points line_locate_point simplify_geometry st_area

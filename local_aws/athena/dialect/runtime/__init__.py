@@ -7,7 +7,17 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from local_aws.athena.dialect.runtime import calendars, documents, doubles, lists, macros, regexes, texts, urls
+from local_aws.athena.dialect.runtime import (
+    calendars,
+    documents,
+    doubles,
+    json_casts,
+    lists,
+    macros,
+    regexes,
+    texts,
+    urls,
+)
 
 SETTINGS = (
     "SET TimeZone = 'UTC'",
@@ -17,7 +27,7 @@ SETTINGS = (
     # This optimizer lets a TRY_CAST over CSV fail on the first bad cell (DuckDB 2.0).
     "SET disabled_optimizers = 'type_pushdown'",
 )
-ROOMS = (calendars, documents, doubles, regexes, texts, urls)
+ROOMS = (calendars, documents, doubles, json_casts, regexes, texts, urls)
 # Functions that may refuse a value as not supported: TRY must not make NULL of that.
 REFUSING = tuple(name for room in ROOMS for name in room.REFUSING)
 
@@ -40,7 +50,7 @@ def _macros() -> list[tuple[str, str]]:
     ordered: list[tuple[str, str]] = []
     while waiting:
         names = {signature.partition("(")[0] for signature in waiting}
-        ready = [s for s, body in waiting.items() if not names & set(re.findall(r"trino_\w+", body)) - {s.partition("(")[0]}]
+        ready = [signature for signature, body in waiting.items() if not names & set(re.findall(r"trino_\w+", body))]
         ordered += [(signature, waiting.pop(signature)) for signature in ready]
     return ordered
 

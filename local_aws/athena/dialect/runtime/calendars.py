@@ -15,8 +15,8 @@ _MYSQL = {
     "Y": ("year", r"(\d{4})"), "m": ("month", r"(\d{1,2})"), "c": ("month", r"(\d{1,2})"), "d": ("day", r"(\d{1,2})"),
     "e": ("day", r"(\d{1,2})"), "H": ("hour", r"(\d{1,2})"), "k": ("hour", r"(\d{1,2})"), "i": ("minute", r"(\d{1,2})"),
     "s": ("second", r"(\d{1,2})"), "S": ("second", r"(\d{1,2})"), "f": ("fraction", r"(\d{1,9})"),
-    "h": ("half", r"(\d{1,2})"), "I": ("half", r"(\d{1,2})"), "l": ("half", r"(\d{1,2})"), "p": ("noon", r"([AaPp][Mm])"),
-    "b": ("name", r"([A-Za-z]{3})"), "M": ("name", r"([A-Za-z]{3,9})"),
+    "h": ("half", r"(\d{1,2})"), "I": ("half", r"(\d{1,2})"), "l": ("half", r"(\d{1,2})"),
+    "p": ("noon", r"([AaPp][Mm])"), "b": ("name", r"([A-Za-z]{3})"), "M": ("name", r"([A-Za-z]{3,9})"),
 }  # fmt: skip
 _MYSQL_LONG = {"T": "%H:%i:%S", "r": "%I:%i:%S %p"}
 

@@ -1,18 +1,15 @@
-"""JSON: reading, Trino's canonical text, both kinds of paths, conversions to other types."""
+"""JSON: reading, Trino's canonical text, both kinds of paths."""
 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import Any
 
-from local_aws.athena.dialect.runtime.doubles import java_double, scientific
+from local_aws.athena.dialect.runtime.doubles import java_double
 from local_aws.athena.dialect.runtime.failure import invalid, unsupported
-from local_aws.athena.dialect.types import TrinoType
 
 
 class Number(str):
@@ -23,7 +20,8 @@ class _Broken(Exception):
     """A text that is no JSON."""
 
 
-def _read(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] = dict) -> Any:
+def read(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] = dict) -> Any:
+    """Read a document; numbers stay as they are written."""
     try:
         return json.loads(text, parse_float=Number, parse_int=Number, parse_constant=_no_constant,
                           object_pairs_hook=pairs)  # fmt: skip
@@ -45,29 +43,31 @@ def _no_constant(word: str) -> Any:
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
-def _string(text: str) -> str:
+def quoted(text: str) -> str:
+    """Write a text as JSON."""
     return '"' + re.sub(r'["\\\x00-\x1f]', lambda m: _ESCAPES.get(m[0]) or f"\\u{ord(m[0]):04X}", text) + '"'
 
 
-def _write(value: Any, order: bool = True) -> str:
+def write(value: Any, order: bool = True) -> str:
+    """Write a value as JSON without spaces, with its keys in order unless told otherwise."""
     if isinstance(value, dict):
         pairs = sorted(value.items()) if order else value.items()
-        return "{" + ",".join(f"{_string(key)}:{_write(item, order)}" for key, item in pairs) + "}"
+        return "{" + ",".join(f"{quoted(key)}:{write(item, order)}" for key, item in pairs) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(_write(item, order) for item in value) + "]"
+        return "[" + ",".join(write(item, order) for item in value) + "]"
     if isinstance(value, Number):
         if re.fullmatch(r"-?\d+", value):
             return str(int(value))
         return java_double(float(value))
     if isinstance(value, str):
-        return _string(value)
+        return quoted(value)
     return {True: "true", False: "false"}.get(value, "null") if value is not None else "null"
 
 
 def parse(text: str) -> str:
     """Read a document and write it canonically: keys in order, no spaces, numbers as Java writes them."""
     try:
-        return _write(_read(text))
+        return write(read(text))
     except _Broken as error:
         invalid(f"Cannot convert value to JSON: '{text}' ({error})")
 
@@ -75,14 +75,19 @@ def parse(text: str) -> str:
 def canonical(text: str) -> str:
     """Put the keys of a document of our own making in order; numbers stay as they are written."""
 
-    def write(value: Any) -> str:
+    def plain(value: Any) -> str:
         if isinstance(value, dict):
-            return "{" + ",".join(f"{_string(key)}:{write(item)}" for key, item in sorted(value.items())) + "}"
+            return "{" + ",".join(f"{quoted(key)}:{plain(item)}" for key, item in sorted(value.items())) + "}"
         if isinstance(value, list):
-            return "[" + ",".join(map(write, value)) + "]"
-        return str(value) if isinstance(value, Number) else _write(value)
+            return "[" + ",".join(map(plain, value)) + "]"
+        return str(value) if isinstance(value, Number) else write(value)
 
-    return write(_read(text))
+    return plain(read(text))
+
+
+_STEP = re.compile(
+    r"""\.([A-Za-z_][\w-]*) | \[(\d+)\] | \["([^"\\]*)"\] | \['([^'\\]*)'\] | \."([^"\\]*)\"""", re.VERBOSE
+)
 
 
 @lru_cache(maxsize=512)
@@ -93,7 +98,7 @@ def _steps(path: str) -> tuple[str | int, ...]:
     steps: list[str | int] = []
     rest = path[1:]
     while rest:
-        found = re.match(r"\.([A-Za-z_][\w-]*)|\[(\d+)\]|\[\"((?:[^\"\\])*)\"\]|\['((?:[^'\\])*)'\]|\.\"([^\"\\]*)\"", rest)
+        found = _STEP.match(rest)
         if not found:
             unsupported(f"the JSON path {path}")
         name = next((group for group in (found[1], found[3], found[4], found[5]) if group is not None), None)
@@ -108,15 +113,17 @@ _MISSING = object()
 def _at(text: str, path: str) -> Any:
     steps = _steps(path)
     try:
-        value = _read(text, _unique)
+        value = read(text, _unique)
     except _Broken:
         if re.match(r"\s*[\[{]", text):
             # Trino reads only as far as the path leads; what it would find in half a document is not known here.
             unsupported("a JSON path into a document that is not well-formed")
         return _MISSING
     for step in steps:
-        if isinstance(step, int) and isinstance(value, list):
-            value = value[step] if step < len(value) else _MISSING
+        if isinstance(value, list):
+            # A name that is a number is a position, too.
+            at = int(step) if re.fullmatch(r"[+-]?\d+", str(step)) else -1
+            value = value[at] if 0 <= at < len(value) else _MISSING
         elif isinstance(value, dict):
             value = value.get(str(step), _MISSING)
         else:
@@ -129,7 +136,7 @@ def _at(text: str, path: str) -> Any:
 def extract(text: str, path: str) -> str | None:
     """Give the part of a document at a path; None if there is none."""
     found = _at(text, path)
-    return None if found is _MISSING else _write(found, order=False)
+    return None if found is _MISSING else write(found, order=False)
 
 
 def extract_scalar(text: str, path: str) -> str | None:
@@ -165,7 +172,7 @@ def array_get(text: str, index: int) -> str | None:
         return None
     if isinstance(found[index], str) and not isinstance(found[index], Number):
         unsupported("json_array_get of a text")
-    return None if found[index] is None else _write(found[index])
+    return None if found[index] is None else write(found[index])
 
 
 def size(text: str, path: str) -> int | None:
@@ -179,7 +186,7 @@ def size(text: str, path: str) -> int | None:
 def is_scalar(text: str) -> bool:
     """Say whether a document is a number, a text, a boolean or null."""
     try:
-        return not isinstance(_read(text), dict | list)
+        return not isinstance(read(text), dict | list)
     except _Broken:
         invalid(f"Invalid JSON value: {text}")
 
@@ -190,7 +197,7 @@ def _sql_path(text: str, path: str) -> list[Any] | None:
     if mode != "lax":
         unsupported(f"the JSON path {path}")
     try:
-        values = [_read(text, _unique)]
+        values = [read(text, _unique)]
     except _Broken:
         return None
     for step in _steps(steps.strip()):
@@ -225,7 +232,7 @@ def sql_query(text: str, path: str) -> str | None:
         return None
     if isinstance(found[0], Number) and not re.fullmatch(r"-?\d+", found[0]):
         unsupported("json_query of a number with a point")
-    return _write(found[0], order=False)
+    return write(found[0], order=False)
 
 
 def sql_exists(text: str, path: str) -> bool:
@@ -233,91 +240,10 @@ def sql_exists(text: str, path: str) -> bool:
     return bool(_sql_path(text, path))
 
 
-def _to_text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Number):
-        return str(value) if re.fullmatch(r"-?\d+", value) else scientific(float(value))
-    return str(value)
-
-
-def _whole(value: Any, kind: TrinoType) -> str:
-    bits = {"tinyint": 7, "smallint": 15, "integer": 31, "bigint": 63}[kind.name]
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    if not isinstance(value, Number) and not re.fullmatch(r"[+-]?\d+", value):
-        invalid(f"Cannot cast '{value}' to {kind}", "INVALID_CAST_ARGUMENT")
-    number = int(Decimal(value).quantize(Decimal(1), ROUND_HALF_UP)) if "." in value or "e" in value.lower() else int(value)
-    if not -(2**bits) <= number < 2**bits:
-        invalid(f"Out of range for {kind}: {number}", "INVALID_CAST_ARGUMENT")
-    return str(number)
-
-
-def _floating(value: Any, kind: TrinoType) -> str:
-    if isinstance(value, bool):
-        return "1.0" if value else "0.0"
-    try:
-        number = float(value)
-    except ValueError:
-        invalid(f"Cannot cast '{value}' to {kind}", "INVALID_CAST_ARGUMENT")
-    if not math.isfinite(number) or "_" in value:
-        unsupported(f"a cast of the JSON value {value} to {kind}")
-    return repr(number)
-
-
-def _boolean(value: Any, kind: TrinoType) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Number):
-        return "true" if float(value) else "false"
-    if value.lower() in ("true", "t", "1", "false", "f", "0"):
-        return "true" if value.lower() in ("true", "t", "1") else "false"
-    invalid(f"Cannot cast '{value}' to BOOLEAN", "INVALID_CAST_ARGUMENT")
-
-
-def _decimal(value: Any, kind: TrinoType) -> str:
-    if not isinstance(value, Number):
-        unsupported(f"a cast of the JSON value {value} to {kind}")
-    return format(Decimal(value).quantize(Decimal(1).scaleb(-kind.scale), ROUND_HALF_UP), "f")
-
-
-_SCALARS: dict[str, Callable[[Any, TrinoType], str]] = {
-    "tinyint": _whole, "smallint": _whole, "integer": _whole, "bigint": _whole, "real": _floating, "double": _floating,
-    "boolean": _boolean, "decimal": _decimal, "varchar": lambda value, kind: _string(_to_text(value)),
-}  # fmt: skip
-
-
-def _convert(value: Any, kind: TrinoType) -> str:
-    if kind.name == "json":
-        return _string(_write(value))
-    if value is None:
-        return "null"
-    if kind.name == "array" and isinstance(value, list):
-        return "[" + ",".join(_convert(item, kind.elements[0]) for item in value) + "]"
-    if kind.name == "map" and isinstance(value, dict) and kind.elements[0].name == "varchar":
-        return "{" + ",".join(f"{_string(k)}:{_convert(v, kind.elements[1])}" for k, v in value.items()) + "}"
-    if kind.name not in _SCALARS:
-        unsupported(f"a cast of JSON to {kind}")
-    if isinstance(value, dict | list):
-        invalid(f"Cannot cast to {kind}: a JSON {type(value).__name__}", "INVALID_CAST_ARGUMENT")
-    return _SCALARS[kind.name](value, kind)
-
-
-@lru_cache(maxsize=64)
-def _type(text: str) -> TrinoType:
-    return TrinoType.from_text(text)
-
-
-def to_type(text: str, kind: str) -> str | None:
-    """Write a document so that DuckDB reads it as the wanted type; None for JSON's null."""
-    value = _read(text)
-    return None if value is None else _convert(value, _type(kind))
-
-
 _TEXT = "VARCHAR"
 REFUSING = ("trino_json_extract", "trino_json_extract_scalar", "trino_json_array_length", "trino_json_array_contains",
             "trino_json_array_get", "trino_json_size", "trino_sql_json_value", "trino_sql_json_query",
-            "trino_sql_json_exists", "trino_json_to")  # fmt: skip
+            "trino_sql_json_exists")  # fmt: skip
 FUNCTIONS = [
     ("trino_json_parse", parse, [_TEXT], _TEXT),
     ("trino_canonical_json", canonical, [_TEXT], _TEXT),
@@ -331,5 +257,4 @@ FUNCTIONS = [
     ("trino_sql_json_value", sql_value, [_TEXT] * 2, _TEXT),
     ("trino_sql_json_query", sql_query, [_TEXT] * 2, _TEXT),
     ("trino_sql_json_exists", sql_exists, [_TEXT] * 2, "BOOLEAN"),
-    ("trino_json_to", to_type, [_TEXT] * 2, _TEXT),
 ]

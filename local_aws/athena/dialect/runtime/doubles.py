@@ -71,6 +71,13 @@ def _divmod(dividend: decimal.Decimal, shift: decimal.Decimal, divisor: decimal.
     return int(_WIDE.divide_int(scaled, abs(divisor))), _WIDE.remainder(scaled, abs(divisor))
 
 
+def decimal_rest(left: str, right: str) -> str:
+    """Give the rest of a division of decimals, with the sign of the dividend."""
+    if decimal.Decimal(right) == 0:
+        invalid("Division by zero", "DIVISION_BY_ZERO")
+    return format(_WIDE.remainder(decimal.Decimal(left), decimal.Decimal(right)), "f")
+
+
 def fixed(number: str, digits: int) -> str:
     """Write a number with a fixed count of digits after the point, rounded half up as Java's Formatter does."""
     if number.lower() in ("nan", "inf", "-inf"):
@@ -99,7 +106,7 @@ def from_base(text: str, radix: int) -> int:
     digits = "0123456789abcdefghijklmnopqrstuvwxyz"[:radix]
     if not re.fullmatch(f"[+-]?[{digits}]+", text, re.IGNORECASE | re.ASCII):
         invalid(f"Not a valid base-{radix} number: {text}")
-    number = int(text, radix)
+    number = int(text, int(radix))
     if not -(2**63) <= number < 2**63:
         invalid(f"Not a valid base-{radix} number: {text}")
     return number
@@ -141,7 +148,9 @@ def width_bucket_of(value: float, bounds: Sequence[float]) -> int:
     return bisect.bisect_right(list(bounds), value)
 
 
-def cosine(keys: Sequence[str], values: Sequence[float], others: Sequence[str], weights: Sequence[float]) -> float | None:
+def cosine(
+    keys: Sequence[str], values: Sequence[float], others: Sequence[str], weights: Sequence[float]
+) -> float | None:
     """Give the cosine of two sparse vectors; None where one is zero."""
     if any(value is None for value in (*values, *weights)):
         return None
@@ -158,7 +167,8 @@ def bit_count(value: int, bits: int) -> int:
         invalid(f"Bits specified in bit_count must be between 2 and 64, got {bits}")
     if not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
         invalid(f"Number must be representable with the bits specified. {value} cannot be represented with {bits} bits")
-    return (value & (2**bits - 1)).bit_count()
+    mask: int = (1 << bits) - 1
+    return (value & mask).bit_count()
 
 
 REFUSING = ("trino_fixed",)
@@ -167,6 +177,7 @@ FUNCTIONS = [
     ("trino_double_text", double_text, ["DOUBLE"], "VARCHAR"),
     ("trino_real_text", real_text, ["FLOAT"], "VARCHAR"),
     ("trino_decimal_divide", decimal_divide, ["VARCHAR", "VARCHAR", "INTEGER"], "VARCHAR"),
+    ("trino_decimal_rest", decimal_rest, ["VARCHAR", "VARCHAR"], "VARCHAR"),
     ("trino_fixed", fixed, ["VARCHAR", "INTEGER"], "VARCHAR"),
     ("trino_format_piece", format_piece, ["VARCHAR", "VARCHAR", "INTEGER", "VARCHAR"], "VARCHAR"),
     ("trino_from_base", from_base, ["VARCHAR", "BIGINT"], "BIGINT"),

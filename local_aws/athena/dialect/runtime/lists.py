@@ -33,7 +33,10 @@ MACROS = {
         ELSE coalesce(CAST(list_position(a, x) AS BIGINT), 0) END""",
     "trino_array_distinct(a)": """list_filter(a, lambda e, i: CASE WHEN e IS NULL
         THEN list_position(list_transform(a, lambda z: z IS NULL), true) = i ELSE list_position(a, e) = i END)""",
-    "trino_array_intersect(a, b)": _combined(""),
+    "trino_common_of(a, b)": _combined(""),
+    # Trino goes through the longer of the two.
+    "trino_array_intersect(a, b)": """CASE WHEN len(a) < len(b) THEN trino_common_of(b, a)
+        ELSE trino_common_of(a, b) END""",
     "trino_array_except(a, b)": _combined("NOT"),
     "trino_arrays_overlap(a, b)": f"""CASE WHEN a IS NULL OR b IS NULL THEN NULL
         WHEN len(list_filter(a, lambda e: e IS NOT NULL AND list_contains(b, e))) > 0 THEN true
@@ -72,10 +75,11 @@ MACROS = {
         lambda s: s.e)""",
     "trino_any(b)": f"""CASE WHEN b IS NULL THEN NULL WHEN list_contains(b, true) THEN true WHEN {_nulls("b")} THEN NULL
         ELSE false END""",
-    "trino_all(b)": f"""CASE WHEN b IS NULL THEN NULL WHEN list_contains(b, false) THEN false WHEN {_nulls("b")} THEN NULL
-        ELSE true END""",
+    "trino_all(b)": f"""CASE WHEN b IS NULL THEN NULL WHEN list_contains(b, false) THEN false
+        WHEN {_nulls("b")} THEN NULL ELSE true END""",
     "trino_none(b)": "(NOT trino_any(b))",
-    "trino_positions(a, b)": "CASE WHEN a IS NOT NULL AND b IS NOT NULL THEN range(1, greatest(len(a), len(b)) + 1) END",
+    "trino_positions(a, b)": """CASE WHEN a IS NOT NULL AND b IS NOT NULL THEN
+        range(1, greatest(len(a), len(b)) + 1) END""",
     "trino_map(k, v)": "CASE WHEN k IS NOT NULL AND v IS NOT NULL THEN map(k, v) END",
     "trino_keys(e)": "list_transform(e, lambda x: struct_extract_at(x, 1))",
     "trino_first_of_key(e)": "list_filter(e, lambda x, i: list_position(trino_keys(e), struct_extract_at(x, 1)) = i)",
@@ -88,6 +92,4 @@ MACROS = {
     "trino_most_frequent(m, n)": """map_from_entries(list_transform(list_slice(list_reverse_sort(list_transform(
         map_entries(m), lambda e: {'n': CAST(e.value AS BIGINT), 'k': e.key})), 1, n),
         lambda e: {'k': e.k, 'v': e.n}))""",
-    "trino_entropy_term(c)": f"""CASE WHEN c < 0 THEN
-        {fail("'Entropy count argument must be non-negative'", type="DOUBLE")} WHEN c = 0 THEN 0 ELSE c * log2(c) END""",
 }

@@ -31,8 +31,8 @@ MACROS = {
     "trino_floating_text(x, n)": f"""CASE WHEN regexp_full_match(x, '\\s*([+-]?(NaN|Infinity)|{_NUMBER})\\s*')
         THEN trim(x, trino_spaces()) ELSE {_bad_cast("x", "n")} END""",
     "trino_decimal_text(x, n)": f"CASE WHEN regexp_full_match(x, '{_NUMBER}') THEN x ELSE {_bad_cast('x', 'n')} END",
-    "trino_uuid_text(x)": f"""CASE WHEN regexp_full_match(x, '[0-9a-fA-F]{{8}}(-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}')
-        THEN x ELSE {_bad_cast("x", "'UUID'")} END""",
+    "trino_uuid_text(x)": f"""CASE WHEN regexp_full_match(x,
+        '[0-9a-fA-F]{{8}}(-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}') THEN x ELSE {_bad_cast("x", "'UUID'")} END""",
     "trino_to_boolean(x)": f"""CASE WHEN lower(x) IN ('true', 't', '1') THEN true WHEN lower(x) IN ('false', 'f', '0')
         THEN false WHEN x IS NOT NULL THEN CAST({_bad_cast("x", "'BOOLEAN'")} AS BOOLEAN) END""",
     "trino_date_text(x)": f"""CASE WHEN regexp_full_match(trim(x), '{_DAY}') THEN trim(x)
@@ -48,8 +48,9 @@ MACROS = {
         ELSE x END""",
     "trino_half_up(n, d)": """(n // d + CASE WHEN 2 * abs(n % d) >= abs(d) THEN CASE WHEN (n < 0) = (d < 0) THEN 1
         ELSE -1 END ELSE 0 END)""",
-    "trino_next_depth(d, most)": f"""CASE WHEN d < most THEN d + 1 ELSE
-        {fail("'Recursion depth limit exceeded (' || d || ')'", "NOT_SUPPORTED", "INTEGER")} END""",
+    # As a condition on each row, so that no optimizer leaves it out.
+    "trino_depth(d, most)": f"""CASE WHEN d <= most THEN true ELSE
+        {fail("'Recursion depth limit exceeded (' || most || ')'", "NOT_SUPPORTED", "BOOLEAN")} END""",
     "trino_spaces()": f"({_SPACES})",
     "trino_substr(x, a)": """CASE WHEN x IS NULL OR a IS NULL THEN NULL WHEN a = 0 OR -a > length(x) THEN ''
         ELSE substring(x, a) END""",
@@ -60,13 +61,12 @@ MACROS = {
     "trino_pad_size(n, pad)": f"""CASE WHEN n < 0 OR n > 2147483647 THEN
         {fail("'Target length must be in the range [0..2147483647]'", type="INTEGER")} WHEN pad = '' THEN
         {fail("'Padding string must not be empty'", type="INTEGER")} ELSE CAST(n AS INTEGER) END""",
-    "trino_replace(x, a, b)": """CASE WHEN a = '' THEN
-        error('@@NOT_SUPPORTED: replace of an empty text is not supported locally@@') ELSE replace(x, a, b) END""",
+    "trino_replace(x, a, b)": "CASE WHEN a = '' THEN trino_interleave(x, b) ELSE replace(x, a, b) END",
     "trino_reverse(x)": "CASE WHEN strlen(x) = length(x) THEN reverse(x) ELSE trino_reverse_text(x) END",
     "trino_split(x, d)": f"""CASE WHEN d = '' THEN [{fail_text("'The delimiter may not be the empty string'")}]
         ELSE string_split(x, d) END""",
     "trino_split_part(x, d, i)": f"""CASE WHEN i < 1 THEN {fail_text("'Index must be greater than zero'")}
-        WHEN d = '' THEN error('@@NOT_SUPPORTED: split_part at an empty text is not supported locally@@')
+        WHEN d = '' THEN CASE WHEN i <= length(x) THEN substring(x, i, 1) END
         ELSE string_split(x, d)[i] END""",
     "trino_cosine_similarity(a, b)": "trino_cosine(map_keys(a), map_values(a), map_keys(b), map_values(b))",
     "trino_months_between(a, b)": """CASE WHEN day(least(a, b)) > day(greatest(a, b)) AND

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from local_aws.athena.dialect.runtime.failure import invalid, unsupported
@@ -140,6 +140,13 @@ def _group(expression: re.Pattern[str], group: int) -> int:
     return group
 
 
+def _matches(expression: re.Pattern[str], text: str, at: int = 0) -> Iterator[re.Match[str]]:
+    """Find one match after the other as Trino does: behind an empty match it goes on one character further."""
+    while at <= len(text) and (found := expression.search(text, at)):
+        yield found
+        at = found.end() + (found.start() == found.end())
+
+
 def like(text: str, pattern: str) -> bool:
     """Say whether the pattern is found anywhere."""
     return _for(text, pattern).search(text) is not None
@@ -157,14 +164,19 @@ def extract_all(text: str, pattern: str, group: int) -> list[str | None]:
     """Give a group of each match."""
     expression = _for(text, pattern)
     _group(expression, group)
-    return [found[group] for found in expression.finditer(text)]
+    return [found[group] for found in _matches(expression, text)]
 
 
 def replace(text: str, pattern: str, replacement: str) -> str:
     """Replace each match; $1 and ${name} stand for groups, a backslash takes away a character's meaning."""
     expression = _for(text, pattern)
     pieces = _pieces(expression, replacement)
-    return expression.sub(lambda m: "".join(p if isinstance(p, str) else (m[p[0]] or "") for p in pieces), text)
+    written, at = [], 0
+    for found in _matches(expression, text):
+        written.append(text[at : found.start()])
+        written += (piece if isinstance(piece, str) else found[piece[0]] or "" for piece in pieces)
+        at = found.end()
+    return "".join([*written, text[at:]])
 
 
 def _pieces(expression: re.Pattern[str], replacement: str) -> list[str | tuple[int | str]]:
@@ -203,9 +215,7 @@ def _reference(expression: re.Pattern[str], replacement: str, at: int) -> tuple[
 def split(text: str, pattern: str) -> list[str]:
     """Split at each match."""
     parts, at = [], 0
-    for found in _for(text, pattern).finditer(text):
-        if found.end() == found.start():
-            unsupported(f"regexp_split at the empty match of {pattern}")
+    for found in _matches(_for(text, pattern), text):
         parts.append(text[at : found.start()])
         at = found.end()
     return [*parts, text[at:]]
@@ -213,7 +223,7 @@ def split(text: str, pattern: str) -> list[str]:
 
 def count(text: str, pattern: str) -> int:
     """Count the matches."""
-    return sum(1 for _ in _for(text, pattern).finditer(text))
+    return sum(1 for _ in _matches(_for(text, pattern), text))
 
 
 def position(text: str, pattern: str, start: int, occurrence: int) -> int:
@@ -225,7 +235,7 @@ def position(text: str, pattern: str, start: int, occurrence: int) -> int:
     expression = _for(text, pattern)
     if start > len(text):
         return -1
-    for number, found in enumerate(expression.finditer(text, start - 1), start=1):
+    for number, found in enumerate(_matches(expression, text, start - 1), start=1):
         if number == occurrence:
             return found.start() + 1
     return -1

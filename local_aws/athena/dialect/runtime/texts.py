@@ -21,7 +21,7 @@ def strpos(text: str, part: str, instance: int) -> int:
     if instance == 0:
         invalid("'instance' must not be a positive or negative number.")
     if not part:
-        unsupported("strpos of an empty text with an instance")
+        return 1
     at = -1
     if instance > 0:
         for _ in range(instance):
@@ -81,6 +81,8 @@ def _pairs(text: str, entries: str, pairs: str) -> list[tuple[str, str]]:
 
 def levenshtein(left: str, right: str) -> int:
     """Count the edits between two texts, by code points."""
+    if min(len(left), len(right)) and max(len(left), len(right)) * (min(len(left), len(right)) - 1) > 1_000_000:
+        invalid("The combined inputs for Levenshtein distance are too large")
     before = list(range(len(right) + 1))
     for i, a in enumerate(left, start=1):
         now = [i]
@@ -126,18 +128,20 @@ def luhn(text: str) -> bool:
 
 
 def format_number(value: float) -> str:
-    """Write a number with three significant digits and a unit (K, M, B, T, Q)."""
-    number, unit = abs(value), 0
-    while number > 1000 and unit < 5:
+    """Write a number with about three significant digits and a unit (K, M, B, T, Q); fractions are cut off first."""
+    number, unit = float(int(value)), 0
+    while abs(number) >= 1000 and unit < 5:
         number, unit = number / 1000, unit + 1
     places = 2 if number < 10 else 1 if number < 100 else 0
-    step = decimal.Decimal(1).scaleb(-places)
-    written = format(decimal.Decimal(number).quantize(step, decimal.ROUND_HALF_UP), "f")
-    if float(written) >= 1000:
-        unsupported("format_number of a number that rounds to a thousand")
+    written = format(decimal.Decimal(number).quantize(decimal.Decimal(1).scaleb(-places), decimal.ROUND_HALF_UP), "f")
     if "." in written:
         written = written.rstrip("0").rstrip(".")
-    return ("-" if value < 0 else "") + written + ("", "K", "M", "B", "T", "Q")[unit]
+    return written + ("", "K", "M", "B", "T", "Q")[unit]
+
+
+def interleave(text: str, part: str) -> str:
+    """Put a text before each character and at the end: what REPLACE of an empty text does."""
+    return part.join(["", *text, ""])
 
 
 def normalize(text: str, form: str) -> str:
@@ -215,7 +219,8 @@ def human_seconds(value: float) -> str:
     """Write seconds as weeks, days, hours, minutes and seconds."""
     if value != value or value in (float("inf"), float("-inf")):
         invalid(f"Invalid argument found: {value}")
-    rest, parts = round(abs(value)), []
+    rest = round(abs(value))
+    parts: list[str] = []
     for name, size in (("week", 604_800), ("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
         count, rest = divmod(rest, size)
         if count or (name == "second" and not parts):
@@ -226,7 +231,7 @@ def human_seconds(value: float) -> str:
 
 
 _TEXT = "VARCHAR"
-REFUSING = ("trino_strpos", "trino_soundex", "trino_from_utf8", "trino_human_seconds", "trino_format_number")
+REFUSING = ("trino_soundex", "trino_from_utf8", "trino_human_seconds")
 FUNCTIONS = [
     ("trino_reverse_text", reverse_text, [_TEXT], _TEXT),
     ("trino_strpos", strpos, [_TEXT, _TEXT, "BIGINT"], "BIGINT"),
@@ -237,6 +242,7 @@ FUNCTIONS = [
     ("trino_hamming", hamming, [_TEXT] * 2, "BIGINT"),
     ("trino_soundex", soundex, [_TEXT], _TEXT),
     ("trino_luhn", luhn, [_TEXT], "BOOLEAN"),
+    ("trino_interleave", interleave, [_TEXT] * 2, _TEXT),
     ("trino_format_number", format_number, ["DOUBLE"], _TEXT),
     ("trino_normalize", normalize, [_TEXT] * 2, _TEXT),
     ("trino_from_utf8", from_utf8, ["BLOB"], _TEXT),

@@ -3,84 +3,98 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote_plus, unquote_plus
+from urllib.parse import quote_plus, unquote, unquote_plus
 
 from local_aws.athena.dialect.runtime.failure import invalid, unsupported
 
 # The expression of RFC 3986, appendix B.
 _PARTS = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
-_AUTHORITY = re.compile(r"(?:[^@]*@)?([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(\d*))?")
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST = rf"(?:{_LABEL}\.)*[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.?|\d{{1,3}}(?:\.\d{{1,3}}){{3}}|\[[0-9A-Fa-f:.]+\]"
+_AUTHORITY = re.compile(rf"(?:[^@]*@)?({_HOST})(?::(\d*))?")
+_Parts = tuple[str, str, str, str | None, str | None]
 
 
-def _parts(url: str) -> tuple[str | None, ...] | None:
+def _parts(url: str) -> _Parts | None:
+    """Split an address into scheme, authority, path, query and fragment; None if Java's URI would not take it."""
     if not url.isascii():
         unsupported("an address with other letters than ASCII's")
     if any(ord(c) <= 32 or c in '"<>\\^`{|}\x7f' for c in url) or re.search(r"%(?![0-9A-Fa-f]{2})", url):
         return None
     found = _PARTS.fullmatch(url)
-    return found.groups() if found else None
+    if not found:
+        return None
+    scheme, authority, path, query, fragment = found.groups()
+    if scheme is not None and not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
+        return None
+    if ((scheme is not None or authority is not None) and not (authority or path)) or re.search(r"[\[\]]", path):
+        return None
+    if scheme is not None and authority is None and not path.startswith("/"):
+        return scheme, "", "", None, fragment  # opaque, such as mailto:
+    return scheme or "", authority or "", path, query, fragment
 
 
-def _decoded(text: str | None, what: str) -> str | None:
-    if text is not None and "%" in text:
-        unsupported(f"an escaped {what}")
-    return text
+def _decoded(text: str | None) -> str:
+    decoded = unquote(text or "")
+    if "\ufffd" in decoded:
+        unsupported("an escape in an address that is not UTF-8")
+    return decoded
 
 
-def _absent(parts: tuple[str | None, ...] | None) -> str | None:
-    """Give what stands for a part that is not there: an empty text, or None where the whole is no address."""
-    if parts and parts[1]:
+def _authority(url: str) -> tuple[str | None, str | None]:
+    parts = _parts(url)
+    if parts is None or not parts[1]:
+        return (None if parts is None else ""), None
+    found = _AUTHORITY.fullmatch(parts[1])
+    if found is None:
         unsupported(f"the authority {parts[1]} of an address")
-    return None if parts is None else ""
+    return found[1], found[2]
 
 
 def host(url: str) -> str | None:
-    """Give the host."""
-    parts = _parts(url)
-    found = _AUTHORITY.fullmatch(parts[1]) if parts and parts[1] else None
-    return found[1] if found else _absent(parts)
+    """Give the host; empty if the address has none."""
+    return _authority(url)[0]
 
 
 def port(url: str) -> int | None:
     """Give the port, if the address has one."""
-    parts = _parts(url)
-    found = _AUTHORITY.fullmatch(parts[1]) if parts and parts[1] else None
-    return int(found[2]) if found and found[2] else None
+    number = _authority(url)[1]
+    return int(number) if number else None
 
 
 def protocol(url: str) -> str | None:
-    """Give the scheme."""
+    """Give the scheme; empty if the address has none."""
     parts = _parts(url)
-    return parts[0] or "" if parts else None
+    return parts[0] if parts else None
 
 
 def path(url: str) -> str | None:
     """Give the path."""
     parts = _parts(url)
-    return _decoded(parts[2], "path") if parts else None
+    return _decoded(parts[2]) if parts else None
 
 
 def query(url: str) -> str | None:
-    """Give the query."""
+    """Give the query; empty if the address has none."""
     parts = _parts(url)
-    return _decoded(parts[3] or "", "query") if parts else None
+    return _decoded(parts[3]) if parts else None
 
 
 def fragment(url: str) -> str | None:
-    """Give the fragment."""
+    """Give the fragment; empty if the address has none."""
     parts = _parts(url)
-    return _decoded(parts[4] or "", "fragment") if parts else None
+    return _decoded(parts[4]) if parts else None
 
 
 def parameter(url: str, name: str) -> str | None:
-    """Give the first value of a parameter of the query."""
+    """Give the first value of a parameter of the query; None if there is no such parameter."""
     parts = _parts(url)
-    for pair in (parts[3] or "").split("&") if parts else ():
+    if parts is None or parts[3] is None:
+        return None
+    for pair in parts[3].split("&"):
         key, _, value = pair.partition("=")
-        if "%" in key or (key == name and ("%" in value or "+" in value)):
-            unsupported("an escaped parameter")
         if key == name:
-            return value
+            return _decoded(value.replace("+", " "))
     return None
 
 

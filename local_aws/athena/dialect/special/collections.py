@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from local_aws.athena.dialect import nodes as n
 from local_aws.athena.dialect import types as t
-from local_aws.athena.dialect.coercion import can_coerce, common_type
+from local_aws.athena.dialect.coercion import can_coerce
 from local_aws.athena.dialect.conversion import coerce, convert
-from local_aws.athena.dialect.invocation import from_table
 from local_aws.athena.dialect.env import Env, Typed, mismatch, refuse
+from local_aws.athena.dialect.invocation import from_table
 from local_aws.athena.dialect.special.arguments import arguments, count, plain, steady
-from local_aws.athena.dialect.types import TrinoType
 
 
 def _lambda(node: n.Call, position: int, parameters: int) -> n.Lambda:
@@ -94,7 +93,8 @@ def _entries(env: Env, node: n.Call) -> tuple[Typed, Typed, str]:
     plain(node)
     count(node, 2, 2)
     value, entry = _of(env, node, 0, "map"), _fresh(env)
-    variables = [Typed(f"{entry}.{part}", kind) for part, kind in zip(("key", "value"), value.type.elements, strict=True)]
+    key, item = value.type.elements
+    variables = [Typed(f"{entry}.key", key), Typed(f"{entry}.value", item)]
     return value, _body(env, _lambda(node, 1, 2), variables), f"map_entries({value.sql}), lambda {entry}:"
 
 
@@ -141,15 +141,10 @@ def array_join(env: Env, node: n.Call) -> Typed:
 
 def array_sort(env: Env, node: n.Call) -> Typed:
     """Translate ARRAY_SORT without a comparison of its own."""
-    
+
     if len(node.args) > 1:
         refuse(node.place, "array_sort with a comparison")
     return from_table(env, node)
-
-
-def common_elements(left: TrinoType, right: TrinoType) -> TrinoType | None:
-    """Find the type in which the elements of two arrays meet."""
-    return common_type(left.elements[0], right.elements[0])
 
 
 FORMS = {

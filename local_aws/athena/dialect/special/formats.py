@@ -24,7 +24,7 @@ def format_(env: Env, node: n.Call) -> Typed:
             continue
         directive = _DIRECTIVE.match(pattern, found.start())
         if directive is None:
-            refuse(node.place, f"the format {pattern[found.start():found.start() + 4]}")
+            refuse(node.place, f"the format {pattern[found.start() : found.start() + 4]}")
         pieces.append(text(pattern[at : found.start()]))
         at = directive.end()
         if directive[4] is None:

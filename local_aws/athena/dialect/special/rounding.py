@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from local_aws.athena.dialect import nodes as n
 from local_aws.athena.dialect import types as t
-from local_aws.athena.dialect.invocation import from_table
 from local_aws.athena.dialect.env import Env, Typed, refuse
+from local_aws.athena.dialect.invocation import from_table
 from local_aws.athena.dialect.special.arguments import count, plain
 from local_aws.athena.errors import QueryError
 
