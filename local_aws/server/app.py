@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from local_aws.server.caller import CALLER, Caller
 from local_aws.server.context import Context
 from local_aws.server.query import answer_xml
 from local_aws.server.records import ask_moto
+from local_aws.server.rest import find_operation
 from local_aws.server.services import Route, Services
 from local_aws.server.validation import SUPPORT_PAGE, read_request, service_model
 from local_aws.server.wire import Answer, Call, answer_error, answer_json, read_call
@@ -84,7 +86,10 @@ class ControlPlane:
             raise _signing_error(call, error) from None
 
     def _perform(self, call: Call) -> Answer:
-        route = self._services.routes.get(call.service, {}).get(call.operation or "")
+        listed = self._services.routes.get(call.service, {})
+        if call.protocol == "rest-json" and listed:
+            call = replace(call, operation=find_operation(call, set(listed)))
+        route = listed.get(call.operation or "")
         if route is None or not _is_addressed(call):
             raise _not_listed(call)
         members = read_request(call, route.operation)
@@ -93,9 +98,9 @@ class ControlPlane:
         if route.handler is None:
             return self._ask_records(call, route)
         document = route.handler(members)
-        if call.protocol == "json":
-            return answer_json(call, document)
         model = service_model(call.service)
+        if call.protocol in ("json", "rest-json"):
+            return answer_json(call, document, model.operation_model(call.operation).http.get("responseCode", 200))
         shape = model.operation_model(call.operation).output_shape
         return answer_xml(call, document, shape, model.metadata.get("xmlNamespace", ""))
 

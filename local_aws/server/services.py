@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_aws.athena.operations import AthenaOperations
+from local_aws.events.function_operations import FunctionOperations
+from local_aws.events.queue_operations import QueueOperations
+from local_aws.events.rule_operations import RuleOperations
+from local_aws.events.schedule_operations import ScheduleOperations
 from local_aws.glue.catalog_operations import CatalogOperations
 from local_aws.glue.catalog_records import CatalogRecords
 from local_aws.glue.crawler_operations import CrawlerOperations
@@ -19,6 +23,10 @@ from local_aws.server.stacks import StackOperations
 HANDLERS: dict[str, tuple[Any, ...]] = {
     "glue": (CatalogOperations, PartitionOperations, CatalogRecords, JobOperations, CrawlerOperations),
     "athena": (AthenaOperations,),
+    "sqs": (QueueOperations,),
+    "events": (RuleOperations,),
+    "scheduler": (ScheduleOperations,),
+    "lambda": (FunctionOperations,),
     "cloudformation": (StackOperations,),
     "sts": (IdentityOperations,),
 }

@@ -1,16 +1,18 @@
 """Requests checked against botocore's service models, before a handler sees them."""
 
 import json
-from functools import lru_cache
 from typing import Any
 
-import botocore.session
 from botocore.validate import ParamValidator
 
 from local_aws.errors import ServiceError
+from local_aws.server import rest
 from local_aws.server.operations import Operation
 from local_aws.server.query import read_members
+from local_aws.server.rest import service_model
 from local_aws.server.wire import Call
+
+__all__ = ["SUPPORT_PAGE", "read_request", "service_model"]
 
 SUPPORT_PAGE = "docs/aws-support.md"
 
@@ -19,21 +21,22 @@ _CODES = {
     "glue": ("ValidationException", "InvalidInputException"),
     "athena": ("InvalidRequestException", "InvalidRequestException"),
     "logs": ("InvalidParameterException", "InvalidParameterException"),
+    "sqs": ("InvalidParameterValue", "UnsupportedOperation"),
+    "events": ("ValidationException", "ValidationException"),
+    "scheduler": ("ValidationException", "ValidationException"),
+    "lambda": ("InvalidParameterValueException", "InvalidParameterValueException"),
 }
 _OTHER_CODES = ("ValidationError", "ValidationError")
 
 
-@lru_cache
-def service_model(service: str) -> Any:
-    """Return botocore's model of a service; read once."""
-    return botocore.session.Session().get_service_model(service)
-
-
 def read_request(call: Call, operation: Operation) -> dict[str, Any]:
     """Return the request's members, checked. Raises ServiceError where the model or `operation` does not allow them."""
-    members = _read_json(call) if call.protocol == "json" else read_members(call)
     invalid, unsupported = _CODES.get(call.service, _OTHER_CODES)
     shape = service_model(call.service).operation_model(call.operation).input_shape
+    in_json = call.protocol in ("json", "rest-json")
+    members = _read_json(call) if in_json else read_members(call)
+    if call.protocol == "rest-json":
+        members = rest.read_members(call, shape, members)
     known = set(shape.members) if shape is not None else set()
     refused = sorted((known & members.keys()) - operation.accepts)
     if refused:
@@ -41,7 +44,7 @@ def read_request(call: Call, operation: Operation) -> dict[str, Any]:
             f"{call.operation}: {', '.join(refused)} is not supported locally: leave it out, or see {SUPPORT_PAGE}."
         )
         raise ServiceError(unsupported, message)
-    if call.protocol == "json" and shape is not None:
+    if in_json and shape is not None:
         report = ParamValidator().validate(members, shape)
         if report.has_errors():
             raise ServiceError(invalid, " ".join(report.generate_report().split()))

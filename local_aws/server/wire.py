@@ -20,6 +20,12 @@ Protocol = Literal["json", "query", "ec2", "cbor", "rest-json", "rest-xml"]
 
 # Signing names of the services that speak REST XML; every other REST service speaks JSON.
 _REST_XML = frozenset({"s3", "s3express", "s3-object-lambda", "cloudfront", "route53"})
+# SQS once spoke Query, and its clients still look for the codes of that time.
+_QUERY_CODES = {
+    "QueueDoesNotExist": "AWS.SimpleQueueService.NonExistentQueue",
+    "QueueNameExists": "QueueAlreadyExists",
+    "UnsupportedOperation": "AWS.SimpleQueueService.UnsupportedOperation",
+}
 _SCOPE = re.compile(r"Credential=[^/]+(?:/|%2F)\d{8}(?:/|%2F)[^/%]*(?:/|%2F)([^/%]+)(?:/|%2F)aws4_request")
 
 
@@ -85,10 +91,12 @@ def read_form(body: bytes) -> list[tuple[str, str]]:
     return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
 
 
-def answer_json(call: Call, document: Mapping[str, Any]) -> Answer:
-    """Answer in the JSON protocol; times are epoch seconds already."""
-    body = json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
-    return Answer(200, call.request.headers.get("content-type", "application/x-amz-json-1.1"), body)
+def answer_json(call: Call, document: Mapping[str, Any], status: int = 200) -> Answer:
+    """Answer in a JSON protocol; times are epoch seconds already. An answer 204 has no body."""
+    body = json.dumps(document, ensure_ascii=False, allow_nan=False).encode() if status != 204 else b""
+    if call.protocol == "rest-json":
+        return Answer(status, "application/json", body)
+    return Answer(status, call.request.headers.get("content-type", "application/x-amz-json-1.1"), body)
 
 
 def answer_error(call: Call, code: str, message: str, status: int) -> Answer:
@@ -96,7 +104,10 @@ def answer_error(call: Call, code: str, message: str, status: int) -> Answer:
     if call.protocol == "json":
         # Older services write Message, newer ones message: clients of both read their own.
         body = json.dumps({"__type": code, "message": message, "Message": message}).encode()
-        return Answer(status, call.request.headers.get("content-type", "application/x-amz-json-1.1"), body)
+        kind = call.request.headers.get("content-type", "application/x-amz-json-1.1")
+        if call.service != "sqs":
+            return Answer(status, kind, body)
+        return Answer(status, kind, body, (("x-amzn-query-error", f"{_QUERY_CODES.get(code, code)};Sender"),))
     if call.protocol == "rest-json":
         body = json.dumps({"message": message}).encode()
         return Answer(status, "application/json", body, (("x-amzn-ErrorType", code),))
