@@ -19,7 +19,7 @@ from typing import Any
 from local_aws.errors import StackError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-FOLDERS = {"lake": 0o755, "logs": 0o700, "jobs": 0o700, "secrets": 0o700}
+FOLDERS = {"lake": 0o700, "sources": 0o700, "logs": 0o700, "jobs": 0o700, "secrets": 0o700}
 VERSION = 1  # of these files, as one program leaves them to the next
 FREE_BYTES = 200 * 2**20
 
@@ -34,7 +34,7 @@ PROVISIONED = "provisioned.json"
 # What `reset` may delete, and what an unlocked folder may hold without being taken for somebody's own.
 OURS = frozenset(FOLDERS) | {
     *(LOCK, ENDPOINTS, f"{ENDPOINTS}.lock", SERVERS, ACTIVITY, DATABASE_MODE, DATABASE_PLACE, PROVISIONED, "postgres"),
-    *("athena", "cache", "sources", "uploads"),  # of queries, Spark, the notebooks' sources, and uploads under way
+    *("athena", "cache", "uploads"),  # of queries, Spark, and uploads under way
     "no-aws-config",  # an empty file for AWS clients
     *(f"{name}.sqlite{suffix}" for name in ("catalog", "objects") for suffix in ("", "-wal", "-shm", "-journal")),
 }

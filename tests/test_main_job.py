@@ -80,7 +80,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory, scrubbed_environment: None) 
     subprocess.run(["git", "clone", "-q", str(ROOT), str(folder / "clone")], check=True, stdin=subprocess.DEVNULL)
     made = Clone(folder / "clone", folder / "home")
     yield made
-    assert made.workbench("down").returncode == 0
+    assert made.workbench("reset", "--yes").returncode == 0
     shutil.rmtree(folder, ignore_errors=True)
 
 

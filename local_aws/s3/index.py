@@ -82,11 +82,12 @@ class Index:
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         try:
+            path.touch(mode=0o600)  # SQLite would make it readable by all; its -wal and -shm take the same mode
             self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.executescript(_SCHEMA)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise LakeError(
                 f"{path} cannot be used ({error}): move it away and start again; objects stay, their metadata is lost"
             ) from error
