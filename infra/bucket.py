@@ -33,8 +33,22 @@ def make_bucket(s3: Any, properties: Properties, region: str) -> str:
         s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": rules})
     else:
         s3.delete_bucket_lifecycle(Bucket=name)
+    notifications = properties.take("NotificationConfiguration", {})
+    s3.put_bucket_notification_configuration(
+        Bucket=name,
+        NotificationConfiguration=_notifications(properties.nest(notifications, "NotificationConfiguration")),
+    )
     properties.finish()
     return name
+
+
+def _notifications(properties: Properties) -> Json:
+    """Return the notifications as the API has them: an empty EventBridgeConfiguration means enabled."""
+    bridge = properties.nest(properties.take("EventBridgeConfiguration", {}), "EventBridgeConfiguration")
+    enabled = bridge.take("EventBridgeEnabled", False)
+    bridge.finish()
+    properties.finish()
+    return {"EventBridgeConfiguration": {}} if enabled else {}
 
 
 def _encryption(properties: Properties) -> Json:

@@ -19,6 +19,11 @@ class Properties:
         self._rest = dict(values)
         self._where = where
 
+    @property
+    def name(self) -> str:
+        """The resource's logical id."""
+        return self._where.split(" ", 1)[0]
+
     def take(self, name: str, default: Any = _REQUIRED) -> Any:
         """Return a property's value, once."""
         if default is _REQUIRED and name not in self._rest:

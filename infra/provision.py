@@ -17,7 +17,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.analytics import make_crawler, make_database, make_job, make_log_group, make_workgroup
 from infra.bucket import make_bucket
 from infra.errors import InfraError, ProvisionError
+from infra.functions import make_function, make_mapping, make_permission
 from infra.identity import make_managed_policy, make_role
+from infra.messaging import make_queue, make_rule, make_schedule, set_queue_policy
 from infra.parameters import resolve_parameters
 from infra.properties import Properties
 from infra.template import Resolver, Template
@@ -129,6 +131,30 @@ def _log_group(clients: ClientFactory, properties: Properties, place: Place) -> 
     return name, {"Arn": place.arn("logs", f"log-group:{name}:*")}
 
 
+def _queue(clients: ClientFactory, properties: Properties, place: Place) -> Made:
+    url, arn = make_queue(clients("sqs"), properties)
+    return url, {"Arn": arn}
+
+
+def _rule(clients: ClientFactory, properties: Properties, place: Place) -> Made:
+    name, arn = make_rule(clients("events"), properties)
+    return name, {"Arn": arn}
+
+
+def _schedule(clients: ClientFactory, properties: Properties, place: Place) -> Made:
+    name, arn = make_schedule(clients("scheduler"), properties)
+    return name, {"Arn": arn}
+
+
+def _function(clients: ClientFactory, properties: Properties, place: Place) -> Made:
+    name, arn = make_function(clients("lambda"), properties)
+    return name, {"Arn": arn}
+
+
+def _permission(clients: ClientFactory, properties: Properties, place: Place) -> Made:
+    return make_permission(clients("lambda"), properties, properties.name), {}
+
+
 MAKERS: dict[str, Callable[[ClientFactory, Properties, Place], Made]] = {
     "AWS::S3::Bucket": _bucket,
     "AWS::IAM::Role": _role,
@@ -137,5 +163,15 @@ MAKERS: dict[str, Callable[[ClientFactory, Properties, Place], Made]] = {
     "AWS::Glue::Database": lambda clients, properties, place: (make_database(clients("glue"), properties), {}),
     "AWS::Glue::Job": lambda clients, properties, place: (make_job(clients("glue"), properties), {}),
     "AWS::Glue::Crawler": lambda clients, properties, place: (make_crawler(clients("glue"), properties), {}),
+    "AWS::SQS::Queue": _queue,
+    "AWS::SQS::QueuePolicy": lambda clients, properties, place: (set_queue_policy(clients("sqs"), properties), {}),
+    "AWS::Events::Rule": _rule,
+    "AWS::Scheduler::Schedule": _schedule,
+    "AWS::Lambda::Function": _function,
+    "AWS::Lambda::Permission": _permission,
+    "AWS::Lambda::EventSourceMapping": lambda clients, properties, place: (
+        make_mapping(clients("lambda"), properties),
+        {},
+    ),
     "AWS::Athena::WorkGroup": lambda clients, properties, place: (make_workgroup(clients("athena"), properties), {}),
 }

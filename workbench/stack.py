@@ -26,7 +26,8 @@ __all__ = ["bring_up", "default_home", "environment"]
 Progress = Callable[[str], None]
 ROOT = Path(__file__).resolve().parent.parent
 STACK_NAME = "workbench-local"
-PARAMETERS = {"Project": "workbench", "Stage": "local"}
+# Uploads are gathered for a second, and what finds the job busy comes again soon: nobody pays for a call here.
+PARAMETERS = {"Project": "workbench", "Stage": "local", "QueueWindowSeconds": 1, "PutBackSeconds": 5}
 _MADE_FROM = (
     *("infra/*.yaml", "infra/*.py", "glue/*.py", "datasets/*/contract.yaml"),
     *("helpers/contract*.py", "workbench/stack.py"),
