@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from infra_rules_events import find_event_faults
+
 from infra.parameters import resolve_parameters
 from infra.template import Resolver, Template
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("BucketName", "RoleName", "ManagedPolicyName", "LogGroupName", "Name")
+NAMES = ("BucketName", "RoleName", "ManagedPolicyName", "LogGroupName", "QueueName", "FunctionName", "Name")
 PSEUDO = {
     "AWS::AccountId": "111122223333",
     "AWS::Region": "eu-central-1",
@@ -168,11 +170,23 @@ def resolve_template(template: Template) -> Json:
         name = next((str(resource[key]) for key in NAMES if key in resource), logical_id)
         if kind == "AWS::Glue::Database":
             name = resource.get("DatabaseInput", {}).get("Name", "")
-        service = "iam::111122223333:role/" if kind == "AWS::IAM::Role" else "s3:::"
-        resolver.record(logical_id, name, {"Arn": f"arn:aws:{service}{name}"})
+        queue = f"https://sqs.eu-central-1.amazonaws.com/111122223333/{name}"
+        resolver.record(logical_id, queue if kind == "AWS::SQS::Queue" else name, {"Arn": _arn(kind, name)})
         resolved[logical_id] = resource
     resolver.outputs()
     return resolved
+
+
+def _arn(kind: str, name: str) -> str:
+    place = "eu-central-1:111122223333"
+    known = {
+        "AWS::IAM::Role": f"iam::111122223333:role/{name}",
+        "AWS::SQS::Queue": f"sqs:{place}:{name}",
+        "AWS::Events::Rule": f"events:{place}:rule/{name}",
+        "AWS::Lambda::Function": f"lambda:{place}:function:{name}",
+        "AWS::Logs::LogGroup": f"logs:{place}:log-group:{name}:*",
+    }
+    return f"arn:aws:{known.get(kind, f's3:::{name}')}"
 
 
 def find_faults(resolved: Json) -> Iterator[str]:
@@ -185,6 +199,7 @@ def find_faults(resolved: Json) -> Iterator[str]:
         yield "Job: --extra-py-files are not the modules of glue/"
     for logical_id, grants in GRANTS.items():
         yield from _check_grants(logical_id, resolved.get(logical_id, {}), grants)
+    yield from find_event_faults(resolved)
     for kind, bucket in (("Raw", RAW), ("Curated", CURATED), ("Results", RESULTS)):
         yield from _check_bucket_policy(f"{kind}BucketPolicy", resolved.get(f"{kind}BucketPolicy", {}), bucket)
 

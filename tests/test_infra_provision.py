@@ -28,6 +28,9 @@ NAMES = {
     "CrawlerName": "workbench-local-curated",
     "WorkGroupName": "workbench-local",
     "NotebookPolicyArn": "arn:aws:iam::000000000000:policy/workbench-local-notebooks",
+    "UploadQueueUrl": "https://sqs.us-east-1.amazonaws.com/000000000000/workbench-local-uploads",
+    "DeadLettersUrl": "https://sqs.us-east-1.amazonaws.com/000000000000/workbench-local-dead-letters",
+    "UploadFunctionName": "workbench-local-on-upload",
 }
 
 

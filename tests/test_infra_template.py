@@ -41,13 +41,20 @@ def test_the_template_says_what_it_must() -> None:
     assert kinds == {
         "S3::Bucket": 3,
         "S3::BucketPolicy": 3,
-        "IAM::Role": 2,
+        "IAM::Role": 5,
         "IAM::ManagedPolicy": 1,
         "Glue::Database": 1,
         "Glue::Job": 1,
         "Glue::Crawler": 1,
         "Athena::WorkGroup": 1,
-        "Logs::LogGroup": 1,
+        "Logs::LogGroup": 3,
+        "SQS::Queue": 2,
+        "SQS::QueuePolicy": 1,
+        "Events::Rule": 2,
+        "Lambda::Function": 2,
+        "Lambda::EventSourceMapping": 1,
+        "Lambda::Permission": 1,
+        "Scheduler::Schedule": 1,
     }
     assert all("UpdateReplacePolicy" in TEMPLATE.resources[name] for name in ("RawBucket", "CuratedBucket"))
 
