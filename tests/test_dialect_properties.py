@@ -171,7 +171,10 @@ def test_sets_of_array_elements_keep_their_order(connection: Any, left: list[Any
 
 @CHECK
 @given(
-    st.text(alphabet="ab1.", max_size=8), st.sampled_from([r"\d", "a+", "(a|b)1?", "[^a]", "a*", r"\.", "b??", "^a|1$"])
+    st.text(alphabet="ab1.", max_size=8),
+    st.sampled_from(
+        [r"\d", "a+", "ab|1", "[ab]{2,3}", "^(a|b1)*$", "x?", "(a|b)1?", "[^a]", "a*", r"\.", "b??", "^a|1$"]
+    ),
 )
 def test_regular_expressions_agree_with_an_own_search(connection: Any, text: str, pattern: str) -> None:
     """Counting, extracting and replacing go on one character behind an empty match."""
@@ -180,5 +183,8 @@ def test_regular_expressions_agree_with_an_own_search(connection: Any, text: str
         found.append(match[0])
         at = match.end() + (not match[0])
     assert value(connection, f"regexp_extract_all({quoted(text)}, {quoted(pattern)})") == found
+    assert value(connection, f"regexp_like({quoted(text)}, {quoted(pattern)})") == bool(
+        found or re.search(pattern, text)
+    )
     assert value(connection, f"regexp_count({quoted(text)}, {quoted(pattern)})") == len(found)
     assert value(connection, f"regexp_extract({quoted(text)}, {quoted(pattern)})") == (found[0] if found else None)

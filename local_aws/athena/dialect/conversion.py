@@ -84,7 +84,7 @@ def _decimal_to_varchar(value: Typed, target: TrinoType, place: Place) -> str:
 
 
 def _floating_to_varchar(value: Typed, target: TrinoType, place: Place) -> str:
-    return _to_varchar(f"trino_{value.type.name}_text({value.sql})", value.type, target)
+    return _to_varchar(f"trino_floating_scientific({value.sql})", value.type, target)
 
 
 def _timestamp_to_varchar(value: Typed, target: TrinoType, place: Place) -> str:

@@ -6,7 +6,6 @@ import bisect
 import decimal
 import math
 import re
-import struct
 from collections.abc import Sequence
 
 from local_aws.athena.dialect.runtime.failure import invalid
@@ -14,7 +13,7 @@ from local_aws.athena.dialect.runtime.failure import invalid
 _WIDE = decimal.Context(prec=120, rounding=decimal.ROUND_HALF_UP)
 
 
-def scientific(value: float, digits: str | None = None) -> str:
+def scientific(value: float) -> str:
     """Write a double as CAST(x AS varchar) does: shortest digits, one before the point, E and the exponent."""
     if math.isnan(value):
         return "NaN"
@@ -22,26 +21,10 @@ def scientific(value: float, digits: str | None = None) -> str:
         return "Infinity" if value > 0 else "-Infinity"
     if value == 0:
         return "-0.0E0" if math.copysign(1, value) < 0 else "0.0E0"
-    number = decimal.Decimal(digits or repr(value))
+    number = decimal.Decimal(repr(value))
     sign, written, _ = number.as_tuple()
     text = "".join(map(str, written)).rstrip("0")
     return f"{'-' if sign else ''}{text[0]}.{text[1:] or '0'}E{number.adjusted()}"
-
-
-def double_text(value: float) -> str:
-    """Write a double as text."""
-    return scientific(value)
-
-
-def real_text(value: float) -> str:
-    """Write a real with the fewest digits that give the same 32 bits."""
-    if math.isnan(value) or math.isinf(value) or value == 0:
-        return scientific(value)
-    for digits in range(1, 10):
-        text = f"{value:.{digits}g}"
-        if struct.unpack("f", struct.pack("f", float(text)))[0] == value:
-            return scientific(value, text)
-    return scientific(value)
 
 
 def java_double(value: float) -> str:
@@ -174,8 +157,6 @@ def bit_count(value: int, bits: int) -> int:
 REFUSING = ("trino_fixed",)
 FUNCTIONS = [
     ("trino_bit_count", bit_count, ["BIGINT", "BIGINT"], "BIGINT"),
-    ("trino_double_text", double_text, ["DOUBLE"], "VARCHAR"),
-    ("trino_real_text", real_text, ["FLOAT"], "VARCHAR"),
     ("trino_decimal_divide", decimal_divide, ["VARCHAR", "VARCHAR", "INTEGER"], "VARCHAR"),
     ("trino_decimal_rest", decimal_rest, ["VARCHAR", "VARCHAR"], "VARCHAR"),
     ("trino_fixed", fixed, ["VARCHAR", "INTEGER"], "VARCHAR"),

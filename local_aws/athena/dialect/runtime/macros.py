@@ -46,6 +46,19 @@ MACROS = {
     "trino_fits(x, n)": f"""CASE WHEN length(x) > n THEN
         {fail_text("'Value ' || x || ' cannot be represented as varchar(' || n || ')'", "INVALID_CAST_ARGUMENT")}
         ELSE x END""",
+    # DuckDB writes the shortest digits, plain or as 1.5e-07; Trino always d.dddE-7.
+    "trino_digits(s)": """CASE WHEN contains(s, 'e') THEN replace(split_part(s, 'e', 1), '.', '')
+        WHEN starts_with(s, '0.') THEN ltrim(substr(s, 3), '0') ELSE replace(s, '.', '') END""",
+    "trino_exponent(s)": """CASE WHEN contains(s, 'e') THEN CAST(split_part(s, 'e', 2) AS INTEGER)
+        WHEN starts_with(s, '0.') THEN length(ltrim(substr(s, 3), '0')) - length(s) + 1
+        ELSE strpos(s, '.') - 2 END""",
+    "trino_scientific(s)": """left(trino_digits(s), 1) || '.'
+        || CASE WHEN length(rtrim(trino_digits(s), '0')) > 1 THEN substr(rtrim(trino_digits(s), '0'), 2) ELSE '0' END
+        || 'E' || trino_exponent(s)""",
+    "trino_floating_scientific(x)": """CASE WHEN isnan(x) THEN 'NaN'
+        WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'Infinity' ELSE '-Infinity' END
+        WHEN x = 0 THEN CASE WHEN starts_with(CAST(x AS VARCHAR), '-') THEN '-0.0E0' ELSE '0.0E0' END
+        ELSE CASE WHEN x < 0 THEN '-' ELSE '' END || trino_scientific(CAST(abs(x) AS VARCHAR)) END""",
     "trino_half_up(n, d)": """(n // d + CASE WHEN 2 * abs(n % d) >= abs(d) THEN CASE WHEN (n < 0) = (d < 0) THEN 1
         ELSE -1 END ELSE 0 END)""",
     # As a condition on each row, so that no optimizer leaves it out.

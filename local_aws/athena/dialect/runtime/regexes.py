@@ -147,6 +147,17 @@ def _matches(expression: re.Pattern[str], text: str, at: int = 0) -> Iterator[re
         at = found.end() + (found.start() == found.end())
 
 
+_QUANTIFIER = r"(?:[*+?]|\{\d{1,3}(?:,\d{0,3})?\})\??(?![*+?{])"
+_CLASS = r"\[\^?(?:\\[dDwWsS.\\/-]|\w-\w|[\w ,;:.@%#/=])+\]"
+_ATOM = rf"\\[dDwWsS.\\*+?()\[\]{{}}|^$/-]|[^\\\[\](){{}}*+?|^$]|{_CLASS}|\)"
+_PLAIN = re.compile(rf"(?:(?:{_ATOM})(?:{_QUANTIFIER})?|\((?:\?:)?|[|^$])*", re.ASCII)
+
+
+def plain(pattern: str) -> bool:
+    """Say whether DuckDB's own regular expressions read a pattern as Java does, on one line of ASCII text."""
+    return _PLAIN.fullmatch(pattern) is not None and "()" not in pattern
+
+
 def like(text: str, pattern: str) -> bool:
     """Say whether the pattern is found anywhere."""
     return _for(text, pattern).search(text) is not None

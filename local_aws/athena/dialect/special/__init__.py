@@ -4,7 +4,16 @@ from collections.abc import Callable
 
 from local_aws.athena.dialect import nodes as n
 from local_aws.athena.dialect.env import Env, Typed
-from local_aws.athena.dialect.special import aggregates, choices, collections, formats, moment_texts, moments, rounding
+from local_aws.athena.dialect.special import (
+    aggregates,
+    choices,
+    collections,
+    formats,
+    moment_texts,
+    moments,
+    patterns,
+    rounding,
+)
 
 SPECIAL: dict[str, Callable[[Env, n.Call], Typed]] = {
     **choices.FORMS,
@@ -14,4 +23,5 @@ SPECIAL: dict[str, Callable[[Env, n.Call], Typed]] = {
     **collections.FORMS,
     **aggregates.FORMS,
     **formats.FORMS,
+    **patterns.FORMS,
 }
