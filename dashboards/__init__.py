@@ -1,0 +1,11 @@
+"""Dashboards as code: from a contract and a description to the assets that Superset imports.
+
+    description.py   dashboard.yaml of a dataset, read and checked
+    automatic.py     the description of a dataset that has none, from its contract
+    columns.py       labels, ordered categories, bands and metrics of a dataset
+    charts.py        one chart's parameters, by its kind
+    assets.py        the YAML files of one dataset, under assets/
+    server/          what runs inside Superset's own virtualenv, and imports nothing of ours
+
+Of ours this package imports `helpers.contract` and `helpers.errors` alone.
+"""

@@ -1,0 +1,136 @@
+"""The dashboard of a dataset that has no description: what its contract alone tells.
+
+Figures of each measure, a distribution per measure, a trend over the date, bars per category, and a table.
+"""
+
+from collections.abc import Sequence
+from itertools import islice
+
+from helpers.contract import Column, Contract
+
+from dashboards.columns import is_measure, label_band, list_categories, name_column
+from dashboards.description import Chart, Description, Metric, Row
+
+MEASURES = 4
+CATEGORIES = 8
+# A range is cut into at most this many bands of a round width.
+_BANDS = 40
+_ROUND = (1, 2, 5, 10, 20, 25, 50)
+
+
+def describe(contract: Contract) -> Description:
+    """Return the automatic description of a dataset."""
+    measures = [column for column in contract.columns if is_measure(contract, column)][:MEASURES]
+    categories = [column for column in contract.columns if list_categories(column)][:CATEGORIES]
+    date = _find_date(contract)
+    bands = {column.name: width for column in measures if (width := choose_width(column))}
+    rows = [
+        Row(20, _figures(contract, measures, date)),
+        *_in_rows([_distribution(column, bands[column.name]) for column in measures if column.name in bands], 42),
+        *([Row(44, _trends(measures, date))] if date else []),
+        *_in_rows([_bars(column, measures) for column in categories], 44),
+        *([Row(50, (_table(categories, measures),))] if categories else []),
+    ]
+    return Description(
+        title=contract.title,
+        description=contract.description,
+        date=date,
+        bands=bands,
+        metrics=(_count(contract), *(_average(column) for column in measures)),
+        filters=tuple(name for name in (date, *(column.name for column in categories)) if name),
+        rows=tuple(rows),
+    )
+
+
+def choose_width(column: Column) -> float | None:
+    """Return a round width of bands over the contract's bounds; None where it names none."""
+    if column.minimum is None or column.maximum is None or column.maximum <= column.minimum:
+        return None
+    least = (column.maximum - column.minimum) / _BANDS
+    scale = 1.0
+    while least > _ROUND[-1] * scale:
+        scale *= 10
+    while least <= _ROUND[0] * scale / 10 and not column.type.endswith("int"):
+        scale /= 10
+    width = next(width * scale for width in _ROUND if width * scale >= least)
+    return float(f"{width:g}")
+
+
+def _find_date(contract: Contract) -> str:
+    dated = [column for column in contract.columns if column.type in ("date", "timestamp")]
+    dated.sort(key=lambda column: (column.name not in contract.key, column.type != "date", not column.required))
+    return dated[0].name if dated else ""
+
+
+def _count(contract: Contract) -> Metric:
+    return Metric("row_count", "Rows", "COUNT(*)", ",d", contract.granularity)
+
+
+def _average(column: Column) -> Metric:
+    label = f"Average {_lower(column)}" + (f" ({column.unit})" if column.unit else "")
+    return Metric(f"average_{column.name}", label, f"AVG({column.name})", ",.1f", column.description)
+
+
+def _figures(contract: Contract, measures: Sequence[Column], date: str) -> tuple[Chart, ...]:
+    count = Chart("figure_rows", "number", "Rows", ("row_count",), note=contract.granularity.rstrip("."))
+    averages = [
+        Chart(f"figure_{column.name}", "number", _average(column).label, (f"average_{column.name}",), trend=bool(date))
+        for column in measures
+    ]
+    return (count, *averages)
+
+
+def _distribution(column: Column, width: float) -> Chart:
+    title = f"Rows by {_decapitalise(label_band(column, width))}"
+    return Chart(f"distribution_{column.name}", "distribution", title, by=(column.name,))
+
+
+def _trends(measures: Sequence[Column], date: str) -> tuple[Chart, ...]:
+    shown = _of_one_unit(measures)
+    if not shown:
+        return (Chart("trend_rows", "trend", "Rows by month", ("row_count",)),)
+    title = f"Average {_names(shown)} by month"
+    return (Chart("trend", "trend", title, tuple(f"average_{column.name}" for column in shown)),)
+
+
+def _bars(category: Column, measures: Sequence[Column]) -> Chart:
+    shown, by = _of_one_unit(measures), _lower(category)
+    metrics = tuple(f"average_{column.name}" for column in shown) or ("row_count",)
+    title = f"Average {_names(shown)} by {by}" if shown else f"Rows by {by}"
+    return Chart(f"bars_{category.name}", "bars", title, metrics, (category.name,), sort="category")
+
+
+def _table(categories: Sequence[Column], measures: Sequence[Column]) -> Chart:
+    by = tuple(column.name for column in categories[:2])
+    metrics = ("row_count", *(f"average_{column.name}" for column in measures))
+    words = " and ".join(_lower(column) for column in categories[:2])
+    return Chart("table", "table", f"Rows and averages by {words}", metrics, by)
+
+
+def _of_one_unit(measures: Sequence[Column]) -> list[Column]:
+    """Return the measures that may share an axis with the first one."""
+    return [column for column in measures if column.unit == measures[0].unit]
+
+
+def _names(columns: Sequence[Column]) -> str:
+    words = [_lower(column) for column in columns]
+    unit = f" ({columns[0].unit})" if columns[0].unit else ""
+    return (", ".join(words[:-1]) + " and " if len(words) > 1 else "") + words[-1] + unit
+
+
+def _lower(column: Column) -> str:
+    return _decapitalise(name_column(column))
+
+
+def _decapitalise(text: str) -> str:
+    return text if text[:2].isupper() else text[:1].lower() + text[1:]
+
+
+def _in_rows(charts: Sequence[Chart], height: int) -> list[Row]:
+    """Return rows of two or three charts, none of them left alone where there are several."""
+    rest, rows = list(charts), []
+    while rest:
+        size = 3 if len(rest) % 2 else 2
+        rows.append(Row(height, tuple(islice(rest, size))))
+        del rest[:size]
+    return rows

@@ -1,0 +1,165 @@
+"""A dataset's columns and metrics as Superset has them, from the contract.
+
+A category whose order matters (the order of the contract's enum), or that may be empty, is shown by a calculated
+column: its values carry one zero-width space for each value that comes before, so that every chart of Superset, each
+of which sorts by the text alone, draws them in the contract's order (docs/adr/0020-superset.md).
+"""
+
+from typing import Any
+
+from helpers.contract import Column, Contract
+
+from dashboards.description import Description, Metric
+
+UNKNOWN = "unknown"
+ZERO_WIDTH = chr(8203)
+_TYPES = {
+    "string": "TEXT",
+    "int": "INTEGER",
+    "bigint": "BIGINT",
+    "double": "DOUBLE PRECISION",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP WITHOUT TIME ZONE",
+}
+_NUMERIC = ("int", "bigint", "double", "decimal")
+
+
+def name_column(column: Column) -> str:
+    """Return the column's label without its unit: `Final percentage`."""
+    words = ["ID" if word == "id" else word for word in column.name.split("_")]
+    return words[0][:1].upper() + " ".join(words)[1:]
+
+
+def label_column(column: Column) -> str:
+    """Return the column's label with its unit, if it has one: `Final percentage (percent)`."""
+    return f"{name_column(column)} ({column.unit})" if column.unit else name_column(column)
+
+
+def list_categories(column: Column) -> tuple[str, ...]:
+    """Return the values that the contract allows, in its order; empty where it allows any."""
+    if column.type == "boolean":
+        return ("false", "true")
+    return tuple(dict.fromkeys((column.values or {}).values()))
+
+
+def is_measure(contract: Contract, column: Column) -> bool:
+    """Say whether the column's average means something: a number that identifies nothing."""
+    numeric = column.type.startswith(_NUMERIC)
+    return numeric and column.name not in contract.key and not column.name.endswith("_id") and not column.values
+
+
+def shown_name(column: Column) -> str:
+    """Return the name of the column that charts and filters use for this one."""
+    return f"{column.name}_ordered" if _needs_order(column) else column.name
+
+
+def band_name(column: Column) -> str:
+    """Return the name of the calculated column that holds a measure's band."""
+    return f"{column.name}_band"
+
+
+def label_band(column: Column, width: float) -> str:
+    """Return what stands at the axis of a distribution."""
+    return f"{name_column(column)} ({column.unit + ', ' if column.unit else ''}bands of {width:g})"
+
+
+def build_dataset_columns(contract: Contract, description: Description) -> list[dict[str, Any]]:
+    """Return the columns of the relation, then the calculated ones."""
+    columns = [_describe(contract, column) for column in contract.table_columns]
+    for column in contract.table_columns:
+        if _needs_order(column):
+            columns.append(
+                _calculated(shown_name(column), name_column(column), "TEXT", _order(column))
+                | {"description": f"{column.description} In the order of the contract; empty is {UNKNOWN}."}
+            )
+    for name, width in description.bands.items():
+        column = contract.column(name)
+        expression = _band(column, width)
+        columns.append(
+            _calculated(band_name(column), label_band(column, width), "NUMERIC", expression)
+            | {"description": f"{column.description} In bands of {width:g}, named by the lower end."}
+        )
+    return columns
+
+
+def build_metrics(description: Description) -> list[dict[str, Any]]:
+    """Return the metrics of a description."""
+    return [_describe_metric(metric) for metric in description.metrics]
+
+
+def _needs_order(column: Column) -> bool:
+    values = list_categories(column)
+    return bool(values) and (list(values) != sorted(values) or not column.required or column.type == "boolean")
+
+
+def _order(column: Column) -> str:
+    values = list_categories(column)
+    listed = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+    text = f"CAST({column.name} AS text)" if column.type != "string" else column.name
+    place = f"array_position(ARRAY[{listed}], {text})"
+    last = f"repeat(chr(8203), {len(values)}) || COALESCE({text}, '{UNKNOWN}')"
+    return f"COALESCE(repeat(chr(8203), {place} - 1) || {text}, {last})"
+
+
+def _band(column: Column, width: float) -> str:
+    """Return SQL for the lower end of a value's band; the contract's maximum belongs to the last one."""
+    lower = f"FLOOR({column.name} / {width:g}.0)" if float(width).is_integer() else f"FLOOR({column.name} / {width:g})"
+    if column.maximum is not None:
+        last = -(-column.maximum // width) - 1
+        lower = f"LEAST({lower}, {last:g})"
+    return f"{lower} * {width:g}"
+
+
+def _describe(contract: Contract, column: Column) -> dict[str, Any]:
+    dated = column.type in ("date", "timestamp")
+    return {
+        "column_name": column.name,
+        "verbose_name": label_column(column),
+        "is_dttm": dated,
+        "is_active": True,
+        "type": _type(column.type),
+        "groupby": not is_measure(contract, column),
+        "filterable": True,
+        "expression": None,
+        "description": column.description + (f" Unit: {column.unit}." if column.unit else ""),
+        "python_date_format": None,
+        "extra": None,
+    }
+
+
+def _calculated(name: str, label: str, kind: str, expression: str) -> dict[str, Any]:
+    return {
+        "column_name": name,
+        "verbose_name": label,
+        "is_dttm": False,
+        "is_active": True,
+        "type": kind,
+        "groupby": True,
+        "filterable": True,
+        "expression": expression,
+        "description": None,
+        "python_date_format": None,
+        "extra": None,
+    }
+
+
+def _type(kind: str) -> str:
+    if kind.startswith("decimal"):
+        precision, scale = kind.removeprefix("decimal(").rstrip(")").split(",")
+        return f"NUMERIC({precision}, {scale})"
+    return _TYPES[kind]
+
+
+def _describe_metric(metric: Metric) -> dict[str, Any]:
+    return {
+        "metric_name": metric.name,
+        "verbose_name": metric.label,
+        "metric_type": None,
+        "expression": metric.sql,
+        "description": metric.description or None,
+        "d3format": metric.format,
+        "currency": None,
+        "extra": None,
+        "warning_text": None,
+    }

@@ -1,0 +1,132 @@
+"""Where charts stand on a dashboard, its filters and its colours, as Superset 6.1 stores them."""
+
+from typing import Any
+
+from dashboards.charts import PALETTE, Place
+from dashboards.columns import UNKNOWN, ZERO_WIDTH, list_categories
+from dashboards.description import Row
+
+# Okabe and Ito's palette (jfly.uni-koeln.de/color), told apart with any kind of colour vision; black and yellow left
+# out, since yellow is not seen on white. server/superset_config.py offers the same to Superset.
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F7F7F")
+GREY = "#BDBDBD"
+# An open page looks for new figures this often; what did not change comes from the cache.
+REFRESH_SECONDS = 30
+_EVERYWHERE = {"rootPath": ["ROOT_ID"], "excluded": []}
+
+
+def build_position(title: str, rows: tuple[Row, ...], uuids: dict[str, str]) -> dict[str, Any]:
+    """Return the grid: rows of charts, which are told by their uuids."""
+    names = [f"ROW-{number}" for number in range(1, len(rows) + 1)]
+    position: dict[str, Any] = {
+        "DASHBOARD_VERSION_KEY": "v2",
+        "ROOT_ID": {"type": "ROOT", "id": "ROOT_ID", "children": ["GRID_ID"]},
+        "HEADER_ID": {"type": "HEADER", "id": "HEADER_ID", "meta": {"text": title}},
+        "GRID_ID": {"type": "GRID", "id": "GRID_ID", "children": names, "parents": ["ROOT_ID"]},
+    }
+    number = 0
+    for name, row in zip(names, rows, strict=True):
+        parents = ["ROOT_ID", "GRID_ID"]
+        children = [f"CHART-{chart.name}" for chart in row.charts]
+        meta = {"background": "BACKGROUND_TRANSPARENT"}
+        position[name] = {"type": "ROW", "id": name, "children": children, "parents": parents, "meta": meta}
+        for chart, width in zip(row.charts, _widths(row), strict=True):
+            number += 1  # a placeholder: the import puts the chart's own id in its place
+            position[f"CHART-{chart.name}"] = {
+                "type": "CHART",
+                "id": f"CHART-{chart.name}",
+                "children": [],
+                "parents": [*parents, name],
+                "meta": {
+                    "chartId": number,
+                    "height": row.height,
+                    "width": width,
+                    "sliceName": chart.title,
+                    "uuid": uuids[chart.name],
+                },
+            }
+    return position
+
+
+def build_metadata(place: Place, dataset_uuid: str) -> dict[str, Any]:
+    """Return the dashboard's settings: filters, cross filters, colours, how often an open page looks again."""
+    date = place.description.date
+    filters = [
+        _time_filter(place.label(name)) if name == date else _select_filter(place, name, dataset_uuid)
+        for name in place.description.filters
+    ]
+    return {
+        "color_scheme": PALETTE,
+        "refresh_frequency": REFRESH_SECONDS,
+        "expanded_slices": {},
+        "timed_refresh_immune_slices": [],
+        "cross_filters_enabled": True,
+        "filter_bar_orientation": "HORIZONTAL",
+        "label_colors": _label_colors(place),
+        "shared_label_colors": [],
+        "chart_configuration": {},
+        "global_chart_configuration": {"scope": _EVERYWHERE, "chartsInScope": []},
+        "native_filter_configuration": filters,
+        "default_filters": "{}",
+    }
+
+
+def _widths(row: Row) -> list[int]:
+    """Return each chart's width; where none is given, twelve columns are shared as evenly as they can be."""
+    if any(chart.width for chart in row.charts):
+        return [chart.width for chart in row.charts]
+    each, left = divmod(12, len(row.charts))
+    return [each + (number < left) for number in range(len(row.charts))]
+
+
+def _label_colors(place: Place) -> dict[str, str]:
+    """Give each series that several charts may draw one colour on all of them."""
+    colors: dict[str, str] = {}
+    for chart in place.description.charts:
+        if len(chart.metrics) > 1 and chart.kind != "table":
+            labels = [place.metric(name).label for name in chart.metrics]
+        elif chart.split and chart.kind != "heat":
+            column = place.contract.column(chart.split)
+            values = list_categories(column)
+            ordered = place.shown(chart.split) != chart.split
+            labels = [ZERO_WIDTH * at * ordered + value for at, value in enumerate(values)]
+            colors[ZERO_WIDTH * len(values) * ordered + UNKNOWN] = GREY
+        else:
+            continue
+        for at, label in enumerate(labels):
+            colors.setdefault(label, COLORS[at % len(COLORS)])
+    return colors
+
+
+def _time_filter(label: str) -> dict[str, Any]:
+    return _native_filter("time", label, "filter_time", {}, {})
+
+
+def _select_filter(place: Place, name: str, dataset_uuid: str) -> dict[str, Any]:
+    settings = {
+        "multiSelect": True,
+        "enableEmptyFilter": False,
+        "defaultToFirstItem": False,
+        "inverseSelection": False,
+        "searchAllOptions": False,
+        "sortAscending": True,
+    }
+    target = {"column": {"name": place.shown(name)}, "datasetUuid": dataset_uuid}
+    return _native_filter(name, place.label(name), "filter_select", target, settings)
+
+
+def _native_filter(
+    key: str, label: str, kind: str, target: dict[str, Any], settings: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "id": f"NATIVE_FILTER-{key}",
+        "type": "NATIVE_FILTER",
+        "name": label,
+        "filterType": kind,
+        "description": "",
+        "targets": [target],
+        "controlValues": settings,
+        "defaultDataMask": {"extraFormData": {}, "filterState": {}, "ownState": {}},
+        "cascadeParentIds": [],
+        "scope": _EVERYWHERE,
+    }
