@@ -1,7 +1,7 @@
 """What a dataset promises: its contract, compiled for the job, and its saved queries.
 
-`datasets/<name>/contract.yaml` follows the Open Data Contract Standard v3 (bitol.io); docs/contract.md says
-what of it is read, and which customProperties are added. Nothing heavy is imported here: YAML is read when a contract is.
+`datasets/<name>/contract.yaml` follows the Open Data Contract Standard v3 (bitol.io); docs/contract.md says what of it
+is read, and which customProperties are added. Nothing heavy is imported here: YAML is read when a contract is.
 """
 
 import re
