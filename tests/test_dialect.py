@@ -96,6 +96,10 @@ ANSWERS: list[tuple[str, list[tuple[Any, ...]]]] = [
     ("SELECT CASE WHEN score > 75 THEN 'high' ELSE 'low' END, count(*) FROM students GROUP BY 1 ORDER BY 1",
      [("high", 2), ("low", 2)]),
     ("SELECT array_agg(id ORDER BY score DESC) FILTER (WHERE gender IS NOT NULL) FROM students", [([3, 1, 2],)]),
+    ("SELECT count_if(true), count(id), sum(id), array_agg(id), approx_distinct(id), histogram(id), bool_or(true)"
+     " FROM students WHERE id > 9", [(0, 0, None, None, 0, None, None)]),
+    ("SELECT upper('straße é'), lower('ÀÉ'), sum(x) FROM (VALUES INTERVAL '1' DAY, INTERVAL '3' HOUR) t(x)",
+     [("STRAßE É", "àé", datetime.timedelta(days=1, hours=3))]),
     ("VALUES (1, 'a'), (2, NULL)", [(1, "a"), (2, None)]),
     ("TABLE schools", [(1, "North"), (5, "South")]),
 ]  # fmt: skip

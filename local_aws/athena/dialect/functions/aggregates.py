@@ -5,7 +5,7 @@ counts exactly, too.
 """
 
 SIGNATURES = """
-count_if(boolean) -> bigint = CAST(count_if({d}{0}){s} AS BIGINT)
+count_if(boolean) -> bigint = coalesce(CAST(count_if({d}{0}){s} AS BIGINT), 0)
 min(T) -> T = min({d}{0}){s}
 max(T) -> T = max({d}{0}){s}
 min(T, bigint) -> array(T) = min({0}, {1}){s}

@@ -24,7 +24,8 @@ sequence(bigint, bigint, bigint) -> array(bigint) = trino_sequence({0}, {1}, {2}
 sequence(date, date) -> array(date) = trino_date_sequence({0}, {1})
 sequence(date, date, day_to_second) -> array(date) = trino_date_sequence_by({0}, {1}, {2})
 sequence(date, date, year_to_month) -> array(date) = trino_date_sequence_by({0}, {1}, {2})
-repeat(T, bigint) -> array(T) = list_transform(range(trino_repeat_count({1})), lambda i$: {0})
+repeat(T, bigint) -> array(T) = CASE WHEN {1} IS NOT NULL THEN
+    list_transform(range(trino_repeat_count({1})), lambda i$: {0}) END
 ngrams(array(T), bigint) -> array(array(T)) = trino_ngrams({0}, {1})
 combinations(array(T), bigint) -> array(array(T)) = trino_combinations({0}, {1})
 shuffle(array(T)) -> array(T) = trino_shuffle({0})
@@ -40,7 +41,8 @@ map_values(map(K, V)) -> array(V) = map_values({0})
 map_entries(map(K, V)) -> array(row(K, V)) = list_transform(map_entries({0}), lambda e$: row(e$.key, e$.value))
 map_from_entries(array(row(K, V))) -> map(K, V) = trino_map(list_transform({0}, lambda e$: struct_extract_at(e$, 1)),
     list_transform({0}, lambda e$: struct_extract_at(e$, 2)))
-map_concat(map(K, V), map(K, V)...) -> map(K, V) = map_concat({0}, {rest})
+map_concat(map(K, V), map(K, V)...) -> map(K, V) = CASE WHEN list_count([{0}, {rest}]) = len([{0}, {rest}])
+    THEN map_concat({0}, {rest}) END
 """
 
 KNOWN = """array_first array_last array_histogram contains_sequence map_zip_with multimap_from_entries"""

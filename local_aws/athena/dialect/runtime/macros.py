@@ -76,8 +76,11 @@ MACROS = {
         {fail("'Padding string must not be empty'", type="INTEGER")} ELSE CAST(n AS INTEGER) END""",
     "trino_replace(x, a, b)": "CASE WHEN a = '' THEN trino_interleave(x, b) ELSE replace(x, a, b) END",
     "trino_reverse(x)": "CASE WHEN strlen(x) = length(x) THEN reverse(x) ELSE trino_reverse_text(x) END",
-    "trino_split(x, d)": f"""CASE WHEN d = '' THEN [{fail_text("'The delimiter may not be the empty string'")}]
-        ELSE string_split(x, d) END""",
+    # Java has no capital for the sharp s; of all letters DuckDB differs in this one.
+    "trino_upper(x)": """CASE WHEN contains(x, 'ß') THEN
+        array_to_string(list_transform(string_split(x, 'ß'), lambda part: upper(part)), 'ß') ELSE upper(x) END""",
+    "trino_split(x, d)": f"""CASE WHEN d IS NULL THEN NULL
+        WHEN d = '' THEN [{fail_text("'The delimiter may not be the empty string'")}] ELSE string_split(x, d) END""",
     "trino_split_part(x, d, i)": f"""CASE WHEN i < 1 THEN {fail_text("'Index must be greater than zero'")}
         WHEN d = '' THEN CASE WHEN i <= length(x) THEN substring(x, i, 1) END
         ELSE string_split(x, d)[i] END""",

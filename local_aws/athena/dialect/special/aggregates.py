@@ -5,7 +5,7 @@ from __future__ import annotations
 from local_aws.athena.dialect import nodes as n
 from local_aws.athena.dialect import types as t
 from local_aws.athena.dialect.conversion import coerce
-from local_aws.athena.dialect.env import Env, Typed, mismatch
+from local_aws.athena.dialect.env import Env, Typed, mismatch, refuse
 from local_aws.athena.dialect.operators import decimal_quotient
 from local_aws.athena.dialect.special.arguments import count as count_arguments
 from local_aws.athena.dialect.types import INTEGERS, TrinoType
@@ -41,8 +41,11 @@ def total(env: Env, node: n.Call) -> Typed:
         return Typed(call(value.sql), kind)
     if kind.name == "real":
         return Typed(f"CAST({call(f'CAST({value.sql} AS DOUBLE)')} AS FLOAT)", kind)
-    if kind.name.startswith("interval"):
-        return Typed(call(value.sql), kind)
+    if kind == t.DAY_TO_SECOND:
+        micros = call(f"CAST(epoch_us({value.sql}) AS BIGINT)")
+        return Typed(f"to_microseconds(CAST({micros} AS BIGINT))", kind)
+    if kind == t.YEAR_TO_MONTH:
+        refuse(node.place, f"sum of {kind}")
     mismatch(node.place, f"Unexpected parameters ({kind}) for function sum")
 
 

@@ -59,7 +59,8 @@ def reduce(env: Env, node: n.Call) -> Typed:
     folded = f"struct_extract_at(list_reduce({rows}, {step_sql}, {pair}), 1)"
     last = _fresh(env)
     result = _body(env, finish, [Typed(last, state)])
-    return Typed(f"list_transform([{folded}], lambda {last}: {result.sql})[1]", result.type)
+    finished = f"list_transform([{folded}], lambda {last}: {result.sql})[1]"
+    return Typed(f"CASE WHEN {items.sql} IS NOT NULL THEN {finished} END", result.type)
 
 
 def zip_with(env: Env, node: n.Call) -> Typed:
