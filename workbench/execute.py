@@ -1,11 +1,12 @@
 """Execute one notebook through papermill and say truthfully how it ended.
 
-The notebook's last cell (helpers.config.record_result) writes what the step did to the file named by
+The notebook's last cell (helpers.record.record_result) writes what the step did to the file named by
 WORKBENCH_STEP_RESULT; a failing helper entry writes its error there, with the exit code of its class.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -18,9 +19,23 @@ from types import FrameType
 from typing import Any
 
 from workbench.errors import Interrupted
+from workbench.executed import SCHEME, AtomicHandler, mend, read_cell_seconds
+from workbench.leftovers import RUN_MARK, end_kernels
 from workbench.notebooks import ROOT, Notebook
 
 RESULT_VARIABLE = "WORKBENCH_STEP_RESULT"
+KERNEL_DEATH = "the kernel died, which is often for want of memory; its last words are in kernels.log"
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One execution of a notebook: where its executed copy goes, and how many seconds it may take."""
+
+    notebook: Notebook
+    output: Path
+    parameters: dict[str, Any]
+    run_id: str
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -30,83 +45,109 @@ class StepOutcome:
     status: str
     figures: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] | None = None
+    cells: list[float] = field(default_factory=list)
+    kernel: str = "cold"
 
 
-def execute_notebook(notebook: Notebook, output: Path, parameters: dict[str, Any]) -> StepOutcome:
-    """Execute `notebook` with those of `parameters` that it knows; keep the executed copy at `output`.
+class OutOfTime(KeyboardInterrupt):
+    """The time limit is over; a KeyboardInterrupt, since nothing on the way may catch it."""
+
+
+def execute_notebook(execution: Execution) -> StepOutcome:
+    """Execute the notebook with those of the parameters that it knows; no kernel is left behind, however it ends.
 
     Raises:
-        Interrupted: Ctrl-C or SIGTERM; no kernel is left behind.
+        Interrupted: Ctrl-C, SIGTERM or SIGHUP.
     """
+    notebook, output = execution.notebook, execution.output
     result = output.with_suffix(".result.json")
     result.unlink(missing_ok=True)
-    os.environ[RESULT_VARIABLE] = str(result)
-    known = {name: value for name, value in parameters.items() if name in notebook.parameters}
+    kernels: list[str] = []
+    error: dict[str, Any] | None = {"type": "Interrupted", "message": "stopped from outside", "exit_code": 130}
+    os.environ |= {RESULT_VARIABLE: str(result), RUN_MARK: execution.run_id}
     try:
-        with _terminable():
-            error = _run_papermill(notebook, output, known)
+        with _stoppable(execution.seconds):
+            error = _run_papermill(execution, kernels)
+    except OutOfTime:
+        message = f"took longer than {execution.seconds:g} s; raise step_seconds or run_seconds in workbench.yaml"
+        error = {"cell": None, "type": "TimeLimit", "message": message, "exit_code": 1}
     except KeyboardInterrupt as stopped:
-        raise Interrupted(f"{notebook.name} was interrupted; run again to go on") from stopped
+        raise Interrupted(f"{notebook.name} was interrupted") from stopped
     finally:
-        del os.environ[RESULT_VARIABLE]
-        _end_kernels()
+        for variable in (RESULT_VARIABLE, RUN_MARK):
+            os.environ.pop(variable, None)
+        end_kernels(execution.run_id)
+        mend(output, error)
     recorded = _read_result(result)
+    kernel, cells = (kernels or ["cold"])[-1], read_cell_seconds(output)
     if error is None:
-        return StepOutcome("succeeded", recorded)
-    own = recorded.get("error") or {}
-    return StepOutcome("failed", recorded, {**error, **own})
+        return StepOutcome("succeeded", recorded, None, cells, kernel)
+    own = (recorded.get("error") or {}) if error["type"] not in ("TimeLimit", "DiskFull") else {}
+    return StepOutcome("failed", recorded, {**error, **own}, cells, kernel)
 
 
-def _run_papermill(notebook: Notebook, output: Path, parameters: dict[str, Any]) -> dict[str, Any] | None:
+def _run_papermill(execution: Execution, kernels: list[str]) -> dict[str, Any] | None:
     """Return None when all cells ran, else the facts of the error."""
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # an optional format checker: 2 s to import
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
+    from papermill.iorw import papermill_io
 
     from workbench.kernels import log_kernels
 
+    papermill_io.register(SCHEME, AtomicHandler)
+    known = {name: value for name, value in execution.parameters.items() if name in execution.notebook.schema}
     try:
         papermill.execute_notebook(
-            str(notebook.path),
-            str(output),
-            parameters=parameters,
+            _literally(str(execution.notebook.path)),
+            _literally(f"{SCHEME}{execution.output}"),
+            parameters=known,
             cwd=str(ROOT),
             progress_bar=False,
-            kernel_manager_class=log_kernels(output.parent / "kernels.log"),
+            shutdown_kernel="immediate",
+            kernel_manager_class=log_kernels(execution.output.parent / "kernels.log", kernels),
         )
     except PapermillExecutionError as error:
         return {"cell": error.exec_count, "type": error.ename, "message": error.evalue, "exit_code": 1}
-    except (DeadKernelError, CellTimeoutError) as error:
-        return {"cell": None, "type": type(error).__name__, "message": str(error).splitlines()[0], "exit_code": 1}
+    except DeadKernelError:
+        return {"cell": None, "type": "KernelDied", "message": KERNEL_DEATH, "exit_code": 1}
+    except CellTimeoutError as error:
+        return {"cell": None, "type": "TimeLimit", "message": str(error).splitlines()[0], "exit_code": 1}
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        message = f"no space left for {error.filename or execution.output}; free some space and run again"
+        return {"cell": None, "type": "DiskFull", "message": message, "exit_code": 4}
+    except Exception as error:  # a kernel that does not start, a broken reply: the run must still end in a record
+        return {"cell": None, "type": type(error).__name__, "message": str(error)[:500] or "no message", "exit_code": 1}
     return None
 
 
+def _literally(path: str) -> str:
+    """Return a path so that papermill, which fills in {parameters}, leaves it as it is."""
+    return path.replace("{", "{{").replace("}", "}}")
+
+
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """Turn SIGTERM into KeyboardInterrupt while a notebook runs, so that it ends like Ctrl-C."""
+def _stoppable(seconds: float) -> Iterator[None]:
+    """While a notebook runs, let SIGTERM and SIGHUP end it like Ctrl-C, and the time limit as OutOfTime."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    earlier = signal.signal(signal.SIGTERM, stop)
+    def end(number: int, frame: FrameType | None) -> None:
+        raise OutOfTime
+
+    earlier = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    earlier[signal.SIGALRM] = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, earlier)
-
-
-def _end_kernels() -> None:
-    """Kill kernels that this process still has: papermill leaves one behind when it is interrupted."""
-    import psutil
-
-    for process in psutil.Process().children(recursive=True):
-        try:
-            if "ipykernel_launcher" in process.cmdline():
-                process.kill()
-                process.wait(5)
-        except psutil.Error:
-            continue
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
 
 
 def _read_result(path: Path) -> dict[str, Any]:
