@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import time
+from datetime import datetime
 from functools import cache
 from typing import Any
 from urllib.parse import unquote_plus
@@ -34,20 +35,22 @@ def handler(event: Json, context: Any) -> Json:
     """Answer a batch of the queue; what is in batchItemFailures comes again. A single event that must, raises."""
     queued = is_batch(event)
     alone = {"messageId": context.aws_request_id, "body": json.dumps(event)}
-    rings: dict[str, list[Json]] = {}
+    rings: dict[str, dict[str, float]] = {}  # dataset -> message -> since when there is something to do
     known, again = list_datasets(), []
     for message in event["Records"] if queued else [alone]:
+        name = message["messageId"]
+        sent = float(message.get("attributes", {}).get("SentTimestamp", time.time() * 1000)) / 1000
         try:
-            for dataset in read_datasets(json.loads(message["body"]), known):
-                rings.setdefault(dataset, []).append(message)
+            for dataset, since in read_event(json.loads(message["body"]), known, sent).items():
+                rings.setdefault(dataset, {})[name] = since
         except WRONG as error:
             again += bury(message, f"{type(error).__name__}: {error}")
         except (BotoCoreError, ClientError) as error:
-            say(f"put back: {error}", message=message["messageId"])
-            again.append(message["messageId"])
+            say(f"put back: {error}", message=name)
+            again.append(name)
     for dataset, messages in rings.items():
         if not ring(dataset, messages):
-            again += [message["messageId"] for message in messages]
+            again += messages
     if again and not queued:
         raise RuntimeError("not done: to be tried again")
     return {"batchItemFailures": [{"itemIdentifier": name} for name in dict.fromkeys(again)]}
@@ -69,42 +72,42 @@ def list_datasets() -> set[str]:
     return {key.removeprefix("_contracts/").removesuffix(".json") for key in keys}
 
 
-def read_datasets(event: Json, known: set[str]) -> set[str]:
-    """Return the datasets that an event rings for. Raises one of WRONG where it is no event of ours."""
+def read_event(event: Json, known: set[str], sent: float) -> dict[str, float]:
+    """Return the datasets that an event rings for, and since when. Raises one of WRONG where it is no event of ours."""
     if event.get("detail-type") == "Sweep":
         if "dataset" in event.get("detail", {}):
-            return {event["detail"]["dataset"]} & known
+            return dict.fromkeys({event["detail"]["dataset"]} & known, sent)
         for dataset in sorted(known):  # a message for each, since one run is under way at a time
             body = json.dumps({"detail-type": "Sweep", "detail": {"dataset": dataset}})
             client("sqs").send_message(QueueUrl=os.environ["QUEUE_URL"], MessageBody=body)
-        return set()
+        return {}
     if event.get("Event") == "s3:TestEvent":
-        return set()
+        return {}
     if event.get("detail-type") == "Object Created":  # EventBridge: the key as it is
-        found = [(event["detail"]["bucket"]["name"], event["detail"]["object"]["key"])]
+        found = [(event["detail"]["bucket"]["name"], event["detail"]["object"]["key"], event["time"])]
     else:  # S3 itself: the key encoded as in a form
-        made = [entry["s3"] for entry in event["Records"] if entry["eventName"].startswith("ObjectCreated:")]
-        found = [(entry["bucket"]["name"], unquote_plus(entry["object"]["key"])) for entry in made]
-    rung = set()
-    for bucket, key in found:
+        made = [entry for entry in event["Records"] if entry["eventName"].startswith("ObjectCreated:")]
+        objects = [(entry["s3"]["bucket"]["name"], entry["s3"]["object"]["key"], entry["eventTime"]) for entry in made]
+        found = [(bucket, unquote_plus(key), at) for bucket, key, at in objects]
+    rung: dict[str, float] = {}
+    for bucket, key, at in found:
+        since = datetime.fromisoformat(at).timestamp()
         dataset, _, rest = key.partition("/")
         hidden = rest.rpartition("/")[2][:1] in ("", "_", ".")  # the job passes over these, too
         if bucket == os.environ["RAW_BUCKET"] and dataset in known and not hidden:
-            rung.add(dataset)
+            rung[dataset] = max(since, rung.get(dataset, since))
         else:
             say("passed over: no object of a dataset that has a contract", bucket=bucket, key=key)
     return rung
 
 
-def ring(dataset: str, messages: list[Json]) -> bool:
+def ring(dataset: str, messages: dict[str, float]) -> bool:
     """Start a run, unless one answers these messages already; False where they must come again."""
-    names = sorted(message["messageId"] for message in messages)
-    token = "trigger-" + hashlib.sha256(" ".join(names).encode()).hexdigest()[:16]
-    times = [message.get("attributes", {}).get("SentTimestamp", time.time() * 1000) for message in messages]
+    token = "trigger-" + hashlib.sha256(" ".join(sorted(messages)).encode()).hexdigest()[:16]
     facts = {"dataset": dataset, "token": token, "messages": len(messages)}
     run = None
     try:
-        if run := find_run(dataset, token, max(float(at) for at in times) / 1000):
+        if run := find_run(dataset, token, max(messages.values())):
             say("answered already", **facts, run=run)
             return True
         arguments = {"--DATASET": dataset, "--RUN_TOKEN": token}
@@ -123,11 +126,11 @@ def ring(dataset: str, messages: list[Json]) -> bool:
     return True
 
 
-def find_run(dataset: str, token: str, sent: float | None = None) -> str | None:
-    """Return the run with this token, or one of the dataset that began after `sent` and so lists all that rang."""
+def find_run(dataset: str, token: str, since: float | None = None) -> str | None:
+    """Return the run with this token, or one of the dataset that began after `since`: it lists all that rang."""
     for run in client("glue").get_job_runs(JobName=os.environ["JOB_NAME"], MaxResults=50)["JobRuns"]:
         arguments = run.get("Arguments", {})
-        later = sent is not None and run["StartedOn"].timestamp() > sent and run["JobRunState"] not in FAILED
+        later = since is not None and run["StartedOn"].timestamp() > since and run["JobRunState"] not in FAILED
         if arguments.get("--RUN_TOKEN") == token or (later and arguments.get("--DATASET") == dataset):
             return str(run["Id"])
     return None
