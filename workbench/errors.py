@@ -4,6 +4,8 @@
     ├── UsageError       wrong usage or parameters, found before anything starts      exit code 2
     ├── NotebookError    a notebook that cannot be executed as it stands              exit code 2
     ├── StepFailed       a step failed; the code is that of its error's class         exit code 1, 3 or 4
+    ├── BusyError        another run of the dataset is under way                      exit code 4
+    ├── RepairError      what a run left is not what it was: it cannot be resumed     exit code 1
     └── Interrupted      stopped by Ctrl-C or SIGTERM                                 exit code 130
 
 A message is one line: what happened, where, and what to do next.
@@ -39,6 +41,16 @@ class StepFailed(CommandError):
     def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class BusyError(CommandError):
+    """Another run of the dataset is under way; the message names it."""
+
+    exit_code = 4
+
+
+class RepairError(CommandError):
+    """A run cannot be resumed; the message says what changed."""
 
 
 class Interrupted(CommandError):

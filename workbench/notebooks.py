@@ -5,7 +5,6 @@ Read with json and ast alone: papermill takes seconds to import, and a wrong par
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import NotebookError, UsageError, suggest
+from workbench.parameters import Parameter, read_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks"
@@ -21,12 +21,17 @@ STEPS = ("01_ingest", "02_transform", "03_catalog_query", "04_load_postgres")
 
 @dataclass(frozen=True)
 class Notebook:
-    """One notebook: its stem, its file and the defaults of its parameters cell."""
+    """One notebook: its stem, its file, the schema of its parameters and the sources of its code cells."""
 
     name: str
     path: Path
-    parameters: dict[str, Any]
-    cells: int
+    schema: dict[str, Parameter]
+    code: tuple[str, ...]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The defaults of the parameters cell."""
+        return {name: parameter.default for name, parameter in self.schema.items()}
 
 
 def read_notebooks(folder: Path = FOLDER) -> list[Notebook]:
@@ -43,63 +48,32 @@ def read_notebooks(folder: Path = FOLDER) -> list[Notebook]:
     return [read_notebook(folder / f"{name}.ipynb") for name in STEPS]
 
 
+def find_notebook(name: str, folder: Path = FOLDER) -> Notebook:
+    """Return the notebook that a number (02, 2) or a stem names.
+
+    Raises:
+        UsageError: no notebook has this name; the nearest ones are given.
+    """
+    wanted = name.removesuffix(".ipynb").rpartition("/")[2]
+    for step in STEPS:
+        if wanted == step or (wanted.isdigit() and int(wanted) == int(step[:2])) or wanted == step[3:]:
+            return read_notebook(folder / f"{step}.ipynb")
+    raise UsageError(f"notebook {name} is unknown{suggest(name, STEPS)}")
+
+
 def read_notebook(path: Path) -> Notebook:
-    """Read one notebook and the literals of its cell tagged `parameters`."""
+    """Read one notebook and the schema in its cell tagged `parameters`."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         cells = document["cells"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        kernel = document.get("metadata", {}).get("kernelspec", {}).get("name")
+        code = [cell for cell in cells if cell.get("cell_type") == "code"]
+        tagged = [cell for cell in code if "parameters" in cell.get("metadata", {}).get("tags", [])]
+        sources = tuple("".join(cell["source"]) for cell in code)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotebookError(f"notebook {path} cannot be read ({error}): restore it from version control") from error
-    if not document.get("metadata", {}).get("kernelspec", {}).get("name"):
+    if not kernel:
         raise NotebookError(f"notebook {path} names no kernel: choose the Python 3 kernel in JupyterLab and save")
-    code = [cell for cell in cells if cell.get("cell_type") == "code"]
-    tagged = [cell for cell in code if "parameters" in cell.get("metadata", {}).get("tags", [])]
     if len(tagged) != 1:
         raise NotebookError(f"notebook {path} has {len(tagged)} cells tagged `parameters`: it must have one")
-    return Notebook(path.stem, path, _literals("".join(tagged[0]["source"]), path), len(code))
-
-
-def _literals(source: str, path: Path) -> dict[str, Any]:
-    """Return name -> value of the assignments in a parameters cell."""
-    values: dict[str, Any] = {}
-    try:
-        for node in ast.parse(source).body:
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                values[node.targets[0].id] = ast.literal_eval(node.value)
-            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
-                values[node.target.id] = ast.literal_eval(node.value)
-    except (SyntaxError, ValueError) as error:
-        raise NotebookError(f"notebook {path}: the parameters cell must hold literals only ({error})") from error
-    return values
-
-
-def parse_parameters(pairs: list[str], notebooks: list[Notebook]) -> dict[str, Any]:
-    """Turn `name=value` pairs into parameters of the types that the notebooks' defaults have.
-
-    Raises:
-        UsageError: a pair without `=`, an unknown name (with the nearest ones), or a value of the wrong type.
-    """
-    defaults = {name: value for notebook in notebooks for name, value in notebook.parameters.items()}
-    values: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise UsageError(f"-p {pair}: expected name=value")
-        if name not in defaults:
-            raise UsageError(f"-p {name}: no notebook has this parameter{suggest(name, defaults)}")
-        values[name] = _convert(name, text, defaults[name])
-    return values
-
-
-def _convert(name: str, text: str, default: Any) -> Any:
-    """Return `text` as the type of `default`."""
-    if isinstance(default, bool):
-        if text.lower() not in ("true", "false"):
-            raise UsageError(f"-p {name}={text}: expected true or false")
-        return text.lower() == "true"
-    if isinstance(default, int | float):
-        try:
-            return type(default)(text)
-        except ValueError:
-            raise UsageError(f"-p {name}={text}: expected a number ({type(default).__name__})") from None
-    return text
+    return Notebook(path.stem, path, read_schema("".join(tagged[0]["source"]), str(path)), sources)

@@ -1,27 +1,41 @@
 """The record of a run: `runs/<run_id>/manifest.json`, written atomically after each step.
 
-The fields are described in docs/records.md. What a step did is taken from what its notebook recorded and from
-exceptions, never from papermill's cell metadata, which calls the cells of a killed kernel completed.
+The fields are described in docs/records.md, as JSON Schema in docs/manifest.schema.json. What a step did is taken from
+what its notebook recorded and from exceptions, never from papermill's cell metadata, which calls the cells of a killed
+kernel completed.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import hashlib
 import json
 import os
+import platform
 import subprocess
+import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from workbench.redaction import redact, redact_values
+
 ROOT = Path(__file__).resolve().parent.parent
-SCHEMA = 1
+SCHEMA = 2
+_RESERVE = ".reserve"
+_RESERVE_BYTES = 256 * 1024
 
 
 @dataclass
 class StepRecord:
-    """What one notebook did; rows are None where the step has no such figure."""
+    """What one notebook did; rows are None where the step has no such figure.
+
+    Attributes:
+        run: the run that executed the notebook; another one's where this one left it as it was.
+        attempts: how often it was executed.
+        cells: seconds of each code cell that ran, in order.
+    """
 
     notebook: str
     status: str = "pending"
@@ -32,6 +46,12 @@ class StepRecord:
     rows_quarantined: int | None = None
     outputs: list[str] = field(default_factory=list)
     error: dict[str, Any] | None = None
+    run: str | None = None
+    started_at: str | None = None
+    attempts: int = 0
+    cells: list[float] = field(default_factory=list)
+    kernel: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -51,15 +71,43 @@ class Manifest:
     schema: int = SCHEMA
     status: str = "running"
     seconds: float = 0.0
+    given: dict[str, str] = field(default_factory=dict)
+    parent: dict[str, str] | None = None
+    ended_at: str | None = None
+    error: str | None = None
+    environment: dict[str, Any] = field(default_factory=dict)
     inputs: list[dict[str, Any]] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
     cost: dict[str, float] = field(default_factory=lambda: {"athena_bytes_scanned": 0, "glue_seconds": 0})
     answer: dict[str, Any] | None = None
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    table: dict[str, Any] | None = None
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Replace the folder's manifest by `manifest`: whole old or whole new, also when the machine stops."""
-    replace_file(folder / "manifest.json", json.dumps(asdict(manifest), indent=2, default=str) + "\n")
+    """Replace the folder's manifest by `manifest`: whole old or whole new, also when the machine stops.
+
+    Where the disk is full, the space that `reserve_space` kept is given up for it.
+    """
+    text = json.dumps(redact_values(asdict(manifest)), indent=2, default=str) + "\n"
+    try:
+        replace_file(folder / "manifest.json", text)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not (folder / _RESERVE).exists():
+            raise
+        (folder / _RESERVE).unlink()
+        replace_file(folder / "manifest.json", text)
+
+
+def reserve_space(folder: Path) -> None:
+    """Keep some space for the last words of a run whose disk fills up."""
+    with (folder / _RESERVE).open("wb") as stream:
+        stream.write(os.urandom(_RESERVE_BYTES))  # zeros would take no space on some disks
+
+
+def release_space(folder: Path) -> None:
+    """Give up what `reserve_space` kept."""
+    (folder / _RESERVE).unlink(missing_ok=True)
 
 
 def replace_file(path: Path, text: str) -> None:
@@ -76,9 +124,14 @@ def replace_file(path: Path, text: str) -> None:
 
 
 def append_log(folder: Path, event: str, **facts: object) -> None:
-    """Add one line to the folder's log.jsonl."""
-    with (folder / "log.jsonl").open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps({"at": utc_now(), "event": event, **facts}, default=str) + "\n")
+    """Add one line to the folder's log.jsonl; a full disk does not stop the run for a line of its log."""
+    line = redact(json.dumps({"at": utc_now(), "event": event, **facts}, default=str))
+    try:
+        with (folder / "log.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(line + "\n")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
 
 
 def point_latest(folder: Path) -> None:
@@ -94,30 +147,68 @@ def utc_now() -> str:
     return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def boot_id() -> str:
+    """Return what tells one start of the machine from another."""
+    place = Path("/proc/sys/kernel/random/boot_id")
+    if place.exists():
+        return place.read_text().strip()
+    import psutil
+
+    return str(int(psutil.boot_time()))
+
+
 def describe_process() -> dict[str, Any]:
     """Return this process as {pid, started (epoch seconds), boot_id}: enough to know later whether it still runs."""
     import psutil
 
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    boot_id = boot.read_text().strip() if boot.exists() else str(int(psutil.boot_time()))
-    return {"pid": os.getpid(), "started": psutil.Process().create_time(), "boot_id": boot_id}
+    return {"pid": os.getpid(), "started": psutil.Process().create_time(), "boot_id": boot_id()}
 
 
-def describe_git() -> dict[str, Any]:
-    """Return {sha, dirty} of the checkout, both None where it is no git checkout."""
+def process_lives(process: dict[str, Any]) -> bool:
+    """Say whether the process that `describe_process` described still runs; a zombie does not."""
+    from local_aws.processes import ProcessRef
+
+    ref = ProcessRef.read(process)
+    return ref is not None and process.get("boot_id") == boot_id() and ref.alive()
+
+
+def describe_git(keep: Path | None = None) -> dict[str, Any]:
+    """Return {sha, dirty, diff_sha256} of the checkout, all None where it is no git checkout.
+
+    `keep` is the folder that gets what differs from the commit, as dirty.diff, where something does.
+    """
     try:
-        sha = _git("rev-parse", "HEAD")
-        return {"sha": sha, "dirty": bool(_git("status", "--porcelain"))}
-    except (OSError, subprocess.CalledProcessError):
-        return {"sha": None, "dirty": None}
+        sha, changed = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
+        if not changed:
+            return {"sha": sha, "dirty": False, "diff_sha256": None}
+        text = f"{changed}\n\n{_git('diff', 'HEAD', '--no-ext-diff', '--no-color')}\n"
+    except (OSError, subprocess.CalledProcessError, UnicodeDecodeError):
+        return {"sha": None, "dirty": None, "diff_sha256": None}
+    if keep is not None:
+        replace_file(keep / "dirty.diff", redact(text))
+    return {"sha": sha, "dirty": True, "diff_sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def _git(*arguments: str) -> str:
     return subprocess.run(
         ["git", "-C", str(ROOT), *arguments], check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL
-    ).stdout.strip()
+    ).stdout.rstrip()
 
 
 def hash_lock() -> str:
     """Return the SHA-256 of requirements.lock."""
     return hashlib.sha256((ROOT / "requirements.lock").read_bytes()).hexdigest()
+
+
+def describe_environment() -> dict[str, Any]:
+    """Return what the run ran in: Python, system, cores, and a hash of the packages that are installed."""
+    places = {Path(entry) for entry in sys.path if entry.endswith("site-packages")}
+    # the folders' names hold name and version; reading what is in them would take a second
+    names = sorted({found.name for place in places for found in place.glob("*.dist-info")})
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "packages": len(names),
+        "packages_sha256": hashlib.sha256("\n".join(names).encode()).hexdigest(),
+    }

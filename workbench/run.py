@@ -1,176 +1,242 @@
-"""Run the four notebooks in order as one recorded run."""
+"""Run the notebooks in order as one recorded run."""
 
 from __future__ import annotations
 
-import datetime as dt
 import os
-import secrets
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.console import Output
-from workbench.errors import Interrupted, StepFailed, UsageError, suggest
-from workbench.notebooks import ROOT, Notebook, parse_parameters, read_notebooks
+from workbench.errors import Interrupted, StepFailed
+from workbench.leftovers import deaf, end_kernels, stop_services
+from workbench.locks import hold_dataset, is_held
+from workbench.notebooks import Notebook
 from workbench.record import (
     Manifest,
     StepRecord,
     append_log,
+    describe_environment,
     describe_git,
     describe_process,
     hash_lock,
     point_latest,
+    release_space,
+    reserve_space,
     utc_now,
     write_manifest,
 )
+from workbench.request import Request, RunConfig, check_request
+from workbench.runs import runs_folder, settle_runs
+from workbench.transient import backoff, is_transient
 
-PROFILES = ("local", "aws")
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """What to run: dataset, profile, and `name=value` pairs for the notebooks' parameters."""
-
-    dataset: str = "student_performance"
-    profile: str = "local"
-    pairs: list[str] = field(default_factory=list)
+__all__ = ["Request", "RunConfig", "check_request", "run_pipeline", "run_request", "runs_folder"]
 
 
-@dataclass(frozen=True)
-class RunPlan:
-    """A checked configuration: nothing that a user can mistype is left to find."""
+@dataclass
+class Course:
+    """A run on its way: what was asked, its folder, its record, and when it must be over."""
 
-    dataset: str
-    profile: str
-    run_id: str
-    as_of: str
-    parameters: dict[str, Any]
-    notebooks: list[Notebook]
+    request: Request
+    folder: Path
+    manifest: Manifest
+    started: float
+    output: Output
 
+    @property
+    def seconds_left(self) -> float:
+        """What is left of the run's time."""
+        return self.request.settings.run_seconds - (time.monotonic() - self.started)
 
-def runs_folder() -> Path:
-    """Return the folder of the records: WORKBENCH_RUNS, or runs/ in the checkout."""
-    return Path(os.environ.get("WORKBENCH_RUNS") or ROOT / "runs")
-
-
-def plan_run(config: RunConfig) -> RunPlan:
-    """Check dataset, profile and parameters before anything starts.
-
-    Raises:
-        UsageError: an unknown name, with the nearest ones, or a value that does not fit.
-    """
-    from helpers.contract import list_datasets
-
-    notebooks = read_notebooks()
-    parameters = parse_parameters(config.pairs, notebooks)
-    dataset = str(parameters.get("dataset", config.dataset))
-    if dataset not in (known := list_datasets()):
-        raise UsageError(f"dataset {dataset} is unknown{suggest(dataset, known)}")
-    if config.profile not in PROFILES:
-        raise UsageError(f"profile {config.profile} is unknown{suggest(config.profile, PROFILES)}")
-    as_of = str(parameters.get("as_of") or dt.datetime.now(dt.UTC).date().isoformat())
-    try:
-        dt.date.fromisoformat(as_of)
-    except ValueError:
-        raise UsageError(f"as_of {as_of} is no date: write it as YYYY-MM-DD") from None
-    run_id = str(
-        parameters.get("run_id") or f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{dataset}-{secrets.token_hex(2)}"
-    )
-    if not all(letter.isalnum() or letter in "-_." for letter in run_id) or (runs_folder() / run_id).exists():
-        raise UsageError(f"run_id {run_id} is taken or holds other characters than letters, digits, - _ .")
-    parameters |= {"dataset": dataset, "as_of": as_of, "run_id": run_id}
-    return RunPlan(dataset, config.profile, run_id, as_of, parameters, notebooks)
+    def write(self) -> None:
+        """Write the record down as it is now."""
+        self.manifest.seconds = round(time.monotonic() - self.started, 3)
+        write_manifest(self.folder, self.manifest)
 
 
 def run_pipeline(config: RunConfig, output: Output) -> Manifest:
-    """Run all four notebooks and return the record, which is also in runs/<run_id>/manifest.json.
+    """Check what is asked, run it, and return the record, which is also in runs/<run_id>/manifest.json.
 
     Raises:
         UsageError: before anything starts.
+        BusyError: another run of the dataset is under way.
         StepFailed: a notebook failed; its executed copy and the record are kept.
         Interrupted: Ctrl-C or SIGTERM.
     """
+    return run_request(check_request(config), output)
+
+
+def run_request(request: Request, output: Output) -> Manifest:
+    """Run what was checked; the errors are those of `run_pipeline`."""
     started = time.monotonic()
-    plan = plan_run(config)
-    os.environ["WORKBENCH_PROFILE"] = plan.profile
-    if plan.profile == "local":
+    prepare(request, output)
+    with hold_dataset(lock_folder(request), request.run_id, request.wait, output.line):
+        course = _open(request, started, output)
+        try:
+            _perform(course)
+        finally:
+            _close(course)
+    return course.manifest
+
+
+def prepare(request: Request, output: Output) -> None:
+    """Bring up the local stack and write down the truth about runs whose runner was killed."""
+    os.environ["WORKBENCH_PROFILE"] = request.profile
+    if request.profile == "local":
         from workbench.stack import bring_up, default_home
 
         bring_up(default_home(), output.line)
-    folder = runs_folder() / plan.run_id
+    settle(request, output.line)
+
+
+def settle(request: Request, tell: Callable[[str], None]) -> None:
+    """Settle killed runs, stopping what they left; those of a dataset that is held are its holder's business."""
+
+    def stop(manifest: Manifest) -> None:
+        end_kernels(manifest.run_id)
+        if not is_held(lock_folder(request, manifest.dataset)):
+            stop_services(manifest.run_id, manifest.dataset, manifest.profile, manifest.started_at)
+
+    settle_runs(stop, tell)
+
+
+def lock_folder(request: Request, dataset: str | None = None) -> Path:
+    """Return the folder of the lock of a dataset (default: the request's) in a profile; one per state folder."""
+    from local_aws.home import default_home
+
+    return default_home() / "cache" / "runs" / f"{request.profile}-{dataset or request.dataset}"
+
+
+def _open(request: Request, started: float, output: Output) -> Course:
+    """Make the run's folder and its first record."""
+    folder = runs_folder() / request.run_id
     folder.mkdir(parents=True)
-    manifest = _open_record(plan)
-    write_manifest(folder, manifest)
-    point_latest(folder)
-    append_log(folder, "run started", run_id=plan.run_id, parameters=plan.parameters)
-    output.line(f"run {plan.run_id}: dataset {plan.dataset}, profile {plan.profile}, as of {plan.as_of}")
-    try:
-        for notebook, step in zip(plan.notebooks, manifest.steps, strict=True):
-            _run_step(plan, notebook, step, manifest, output)
-            manifest.seconds = round(time.monotonic() - started, 3)
-            write_manifest(folder, manifest)
-        manifest.status = "succeeded"
-    except (Interrupted, StepFailed) as error:
-        manifest.status = "interrupted" if isinstance(error, Interrupted) else "failed"
-        raise
-    finally:
-        if manifest.status == "running":
-            manifest.status = "failed"
-        manifest.seconds = round(time.monotonic() - started, 3)
-        write_manifest(folder, manifest)
-        append_log(folder, "run ended", status=manifest.status, seconds=manifest.seconds)
-    return manifest
-
-
-def _open_record(plan: RunPlan) -> Manifest:
-    return Manifest(
-        run_id=plan.run_id,
-        profile=plan.profile,
-        dataset=plan.dataset,
-        as_of=plan.as_of,
-        parameters=plan.parameters,
+    manifest = Manifest(
+        run_id=request.run_id,
+        profile=request.profile,
+        dataset=request.dataset,
+        as_of=request.as_of,
+        parameters=request.parameters,
         started_at=utc_now(),
         process=describe_process(),
-        git=describe_git(),
+        git=describe_git(folder),
         lock_sha256=hash_lock(),
-        steps=[StepRecord(notebook.name) for notebook in plan.notebooks],
+        steps=[StepRecord(notebook.name) for notebook in request.notebooks],
+        given=request.origins,
+        parent=request.parent,
+        environment=describe_environment(),
     )
+    course = Course(request, folder, manifest, started, output)
+    course.write()
+    reserve_space(folder)
+    point_latest(folder)
+    append_log(folder, "run started", run_id=request.run_id, parameters=request.parameters)
+    output.line(f"run {request.run_id}: dataset {request.dataset}, profile {request.profile}, as of {request.as_of}")
+    return course
 
 
-def _run_step(plan: RunPlan, notebook: Notebook, step: StepRecord, manifest: Manifest, output: Output) -> None:
-    """Execute one notebook and fill its record."""
-    from workbench.execute import execute_notebook
+def _perform(course: Course) -> None:
+    """Take the steps in order; whatever ends them early is in the record before it is raised."""
+    manifest = course.manifest
+    try:
+        for notebook, step in zip(course.request.notebooks, manifest.steps, strict=True):
+            _take_step(course, notebook, step)
+            course.write()
+        manifest.status = "succeeded"
+    except (Interrupted, KeyboardInterrupt) as error:
+        manifest.status, manifest.error = "interrupted", str(error) or "interrupted"
+        raise
+    except BaseException as error:
+        manifest.status, manifest.error = "failed", str(error)
+        raise
 
-    folder = runs_folder() / plan.run_id
-    step.status, step.reason = "running", "asked for"
-    write_manifest(folder, manifest)
-    append_log(folder, "step started", notebook=notebook.name)
+
+def _close(course: Course) -> None:
+    """Stop what a run that did not succeed left under way, and write its last record."""
+    manifest, request = course.manifest, course.request
+    with deaf():
+        if manifest.status != "succeeded":
+            stopped = stop_services(request.run_id, request.dataset, request.profile, manifest.started_at)
+            if stopped:
+                append_log(course.folder, "stopped", what=stopped)
+        for step in manifest.steps:
+            if step.status == "running":
+                step.status = "interrupted" if manifest.status == "interrupted" else "failed"
+        manifest.ended_at = utc_now()
+        course.write()
+        release_space(course.folder)
+        append_log(course.folder, "run ended", status=manifest.status, seconds=manifest.seconds, error=manifest.error)
+
+
+def _take_step(course: Course, notebook: Notebook, step: StepRecord) -> None:
+    """Execute one notebook, again where it failed for a transient reason, and fill its record."""
+    settings = course.request.settings
+    step.status, step.reason, step.started_at = "running", "asked for", utc_now()
+    step.run = course.request.run_id
+    course.write()
+    append_log(course.folder, "step started", notebook=notebook.name)
     begun = time.monotonic()
     try:
-        with output.step(notebook.name):
-            outcome = execute_notebook(notebook, folder / notebook.path.name, plan.parameters)
-    except Interrupted:
+        with course.output.step(notebook.name):
+            while True:
+                step.attempts += 1
+                outcome = _attempt(course, notebook, begun)
+                if outcome.error is None or step.attempts > settings.retries or not is_transient(outcome.error):
+                    break
+                _pause(course, notebook, step.attempts, outcome.error)
+    except Interrupted as error:
         step.status = "interrupted"
+        step.error = {"type": "Interrupted", "message": str(error), "exit_code": 130}
         raise
     finally:
         step.seconds = round(time.monotonic() - begun, 3)
-    step.status, step.error = outcome.status, outcome.error
-    _take_figures(step, manifest, outcome.figures)
-    append_log(folder, "step ended", notebook=notebook.name, status=step.status, seconds=step.seconds, error=step.error)
+    step.status, step.error, step.cells, step.kernel = outcome.status, outcome.error, outcome.cells, outcome.kernel
+    take_figures(step, course.manifest, outcome.figures)
+    append_log(course.folder, "step ended", notebook=notebook.name, status=step.status, seconds=step.seconds)
     if outcome.error:
         where = f" in cell {outcome.error['cell']}" if outcome.error.get("cell") else ""
         message = f"{notebook.name} failed{where}: {outcome.error['type']}: {outcome.error['message']}"
-        raise StepFailed(f"{message} (executed notebook: {folder / notebook.path.name})", outcome.error["exit_code"])
+        hint = f"executed notebook: {course.folder / notebook.path.name}; `workbench repair {course.request.run_id}`"
+        raise StepFailed(f"{message} ({hint} resumes)", outcome.error["exit_code"])
 
 
-def _take_figures(step: StepRecord, manifest: Manifest, figures: dict[str, Any]) -> None:
-    """Copy what the notebook recorded into the step and the run."""
+def _attempt(course: Course, notebook: Notebook, begun: float) -> Any:
+    from workbench.execute import Execution, execute_notebook
+
+    request = course.request
+    left = min(request.settings.step_seconds - (time.monotonic() - begun), course.seconds_left)
+    output = course.folder / notebook.path.name
+    return execute_notebook(Execution(notebook, output, request.parameters, request.run_id, round(left, 3)))
+
+
+def _pause(course: Course, notebook: Notebook, attempt: int, error: dict[str, Any]) -> None:
+    """Wait before a retry, and bring the local stack back where it went down."""
+    seconds = backoff(course.request.settings, attempt)
+    course.output.line(f"{notebook.name}: {error['type']}: {error['message']}; trying again in {seconds:.1f} s")
+    append_log(course.folder, "retry", notebook=notebook.name, attempt=attempt, seconds=seconds, error=error)
+    stop_services(course.request.run_id, course.request.dataset, course.request.profile, course.manifest.started_at)
+    try:
+        time.sleep(seconds)
+    except KeyboardInterrupt as stopped:
+        raise Interrupted(f"{notebook.name} was interrupted") from stopped
+    if course.request.profile == "local":
+        from workbench.stack import bring_up, default_home
+
+        bring_up(default_home(), course.output.line)
+
+
+def take_figures(step: StepRecord, manifest: Manifest, figures: dict[str, Any]) -> None:
+    """Copy what a notebook recorded into the step and the run."""
     step.rows_in = figures.get("rows_in")
     step.rows_out = figures.get("rows_out")
     step.rows_quarantined = figures.get("rows_quarantined")
     step.outputs = list(figures.get("outputs", []))
-    manifest.inputs += figures.get("inputs", [])
+    named = ("job_run_id", "quarantined_by_reason", "uploaded", "changed", "inputs")
+    step.details = {name: figures[name] for name in named if name in figures}
+    known = {entry["uri"] for entry in manifest.inputs}
+    manifest.inputs += [entry for entry in figures.get("inputs", []) if entry["uri"] not in known]
     manifest.outputs += step.outputs
     for name, amount in (figures.get("cost") or {}).items():
         manifest.cost[name] = manifest.cost.get(name, 0) + amount

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from workbench.console import Output
 from workbench.record import Manifest
-from workbench.run import runs_folder
+from workbench.runs import runs_folder
 
 
 def show_summary(manifest: Manifest, output: Output) -> None:

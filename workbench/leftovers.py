@@ -1,0 +1,134 @@
+"""What a run can leave behind when it does not end by itself: kernels and what they started, job runs, queries.
+
+Processes carry the run's id in their environment; a job run has it as its token; a query of a step names the
+dataset's table and began after the step did.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import re
+import signal
+import time
+from typing import Any
+
+RUN_MARK = "WORKBENCH_RUN"
+_STOP_SECONDS = 30.0
+_ACTIVE = ("STARTING", "RUNNING", "STOPPING", "WAITING")
+
+
+def end_kernels(run_id: str) -> int:
+    """Kill the kernels of a run and every process that they started; return how many there were."""
+    import psutil
+
+    from workbench.kernels import end_forked
+
+    forked = end_forked()
+    found = [process for process in psutil.process_iter() if _is_left(process, run_id)]
+    for process in found:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(found, timeout=5)
+    return forked + len(found)
+
+
+def _is_left(process: Any, run_id: str) -> bool:
+    """Say whether a process belongs to a run's kernel: the runner itself and a stack that it started do not."""
+    import psutil
+
+    from local_aws.processes import MARK
+
+    try:
+        if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        environment = process.environ()
+        command = process.cmdline()
+    except (psutil.Error, OSError):
+        return False  # another user's, or gone meanwhile
+    starts_stack = "workbench" in command or any("local_aws" in part or "kernel_server" in part for part in command)
+    return environment.get(RUN_MARK) == run_id and MARK not in environment and not starts_stack
+
+
+def stop_services(run_id: str, dataset: str, profile: str, since: str) -> list[str]:
+    """Stop the job runs and queries that a run has under way; return what was stopped, in words.
+
+    A stack that is down has nothing under way. `since` is when the run started, as ISO 8601.
+    """
+    session = _reach(profile)
+    if session is None:
+        return []
+    stopped: list[str] = []
+    for stop in (_stop_job_runs, _stop_queries):
+        try:
+            stopped += stop(session, run_id, dataset, since)
+        except Exception as error:  # what cannot be stopped is said; the run's own end matters more
+            stopped.append(f"could not look for what is left: {type(error).__name__}: {error}")
+    return stopped
+
+
+def _reach(profile: str) -> Any:
+    """Return a session; None where the local stack does not run, which is not started for this."""
+    from helpers.errors import WorkbenchError
+    from helpers.session import open_session
+
+    if profile == "local":
+        from local_aws.endpoints import read_endpoints
+        from local_aws.home import default_home, is_locked
+
+        home = default_home()
+        if not home.is_dir() or not is_locked(home) or read_endpoints(home) is None:
+            return None
+    try:
+        return open_session(profile)
+    except WorkbenchError:
+        return None
+
+
+def _stop_job_runs(session: Any, run_id: str, dataset: str, since: str) -> list[str]:
+    glue, job = session.client("glue"), session.outputs.job
+    ours = [run for run in glue.get_job_runs(JobName=job)["JobRuns"] if _is_ours(run, run_id)]
+    if not ours:
+        return []
+    ids = [run["Id"] for run in ours]
+    glue.batch_stop_job_run(JobName=job, JobRunIds=ids)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while time.monotonic() < deadline:
+        states = [glue.get_job_run(JobName=job, RunId=each)["JobRun"]["JobRunState"] for each in ids]
+        if not any(state in _ACTIVE for state in states):
+            break
+        time.sleep(session.poll_seconds * 2)
+    return [f"job run {each}" for each in ids]
+
+
+def _is_ours(run: dict[str, Any], run_id: str) -> bool:
+    token = run.get("Arguments", {}).get("--RUN_TOKEN", "")
+    return run["JobRunState"] in _ACTIVE and (token == run_id or token.startswith(f"{run_id}."))
+
+
+def _stop_queries(session: Any, run_id: str, dataset: str, since: str) -> list[str]:
+    athena, begun = session.client("athena"), dt.datetime.fromisoformat(since)
+    ids = athena.list_query_executions(WorkGroup=session.outputs.workgroup, MaxResults=50).get("QueryExecutionIds", [])
+    table = re.compile(rf"\b{re.escape(dataset)}\b")
+    stopped = []
+    for number in range(0, len(ids), 50):
+        for query in athena.batch_get_query_execution(QueryExecutionIds=ids[number : number + 50])["QueryExecutions"]:
+            status = query["Status"]
+            running = status["State"] in ("QUEUED", "RUNNING") and status["SubmissionDateTime"] >= begun
+            if running and table.search(query["Query"]):
+                athena.stop_query_execution(QueryExecutionId=query["QueryExecutionId"])
+                stopped.append(f"query {query['QueryExecutionId']}")
+    return stopped
+
+
+@contextlib.contextmanager
+def deaf() -> Any:
+    """Hear no further Ctrl-C, SIGTERM or SIGHUP while the block tidies up."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    earlier = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)

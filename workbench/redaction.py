@@ -1,0 +1,96 @@
+"""Keep secrets out of files: whatever a run writes is scanned first, and secrets are replaced by [redacted].
+
+What counts as a secret: values of environment variables with a secret's name, what lies in the state folder's
+secrets/, passwords in URLs, AWS keys, and `password=…` in whatever text. Names of parameters are refused elsewhere.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+MARK = "[redacted]"
+_SHORTEST = 6  # shorter values are words: redacting them would spoil the text and hide nothing
+_NAMES = re.compile(r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|CREDENTIALS?|(API|ACCESS|PRIVATE)_?KEY", re.IGNORECASE)
+_HARMLESS = re.compile(r"/|true|false|none|null|[0-9]{1,5}", re.IGNORECASE)
+_PATTERNS = (
+    (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), MARK),
+    (re.compile(r"(?<=://)([^\s/:@\"'<>\\]+):([^\s/@\"'<>\\]+)(?=@)"), rf"\1:{MARK}"),
+    (
+        re.compile(
+            r"(?i)\b((?:password|passwd|secret_access_key|aws_secret_access_key|api_?key|auth_?token)"
+            r"(?:\\?[\"'])?\s*[=:]\s*(?:\\?[\"'])?)(?!\[redacted\])([^\s\"'\\,;&<>(){}\[\]]{6,})"
+        ),
+        rf"\1{MARK}",
+    ),
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL), MARK),
+)
+
+
+def redact(text: str) -> str:
+    """Return `text` with every secret replaced, as it is, or as JSON, HTML or a URL would write it."""
+    for secret in known_secrets():
+        if secret in text:
+            text = text.replace(secret, MARK)
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def redact_values(document: Any) -> Any:
+    """Return a JSON document with every secret in its texts replaced; its shape stays."""
+    if isinstance(document, str):
+        return redact(document)
+    if isinstance(document, dict):
+        return {redact_values(name): redact_values(value) for name, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [redact_values(value) for value in document]
+    return document
+
+
+def known_secrets() -> tuple[str, ...]:
+    """Return the secrets that this process knows of, in all their spellings, the longest first."""
+    named = tuple(value for name, value in sorted(os.environ.items()) if _NAMES.search(name))
+    urls = tuple(value for name, value in sorted(os.environ.items()) if "://" in value and "@" in value)
+    return _spell(named, urls, _stored_secrets(os.environ.get("WORKBENCH_HOME") or ""))
+
+
+@lru_cache(maxsize=8)
+def _spell(named: tuple[str, ...], urls: tuple[str, ...], stored: tuple[str, ...]) -> tuple[str, ...]:
+    passwords = [found[1] for url in urls for found in re.finditer(r"://[^/:@]*:([^@]+)@", url)]
+    plain = {value.strip() for value in (*named, *stored, *passwords)}
+    plain = {value for value in plain if len(value) >= _SHORTEST and not _HARMLESS.fullmatch(value)}
+    plain = {value for value in plain if not value.startswith("/")}  # the path of a file that holds the secret
+    spelled = set()
+    for value in plain:
+        spelled |= {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+        spelled |= {html.escape(value), html.escape(value, quote=False), quote(value, safe="")}
+        spelled.add(json.dumps(json.dumps(value)[1:-1])[1:-1])  # a text within a text, as in a notebook's JSON
+    return tuple(sorted(spelled, key=len, reverse=True))
+
+
+@lru_cache(maxsize=8)
+def _read_stored(folder: Path, stamp: float) -> tuple[str, ...]:
+    found = []
+    for path in sorted(folder.iterdir()):
+        text = path.read_text(encoding="utf-8", errors="ignore").strip()
+        try:
+            document = json.loads(text)
+        except ValueError:
+            document = text
+        found += list(document.values()) if isinstance(document, dict) else [text]
+    return tuple(value for value in found if isinstance(value, str))
+
+
+def _stored_secrets(home: str) -> tuple[str, ...]:
+    folder = (Path(home) if home else Path(__file__).resolve().parent.parent / ".workbench") / "secrets"
+    try:
+        return _read_stored(folder, folder.stat().st_mtime)
+    except OSError:
+        return ()
