@@ -54,7 +54,8 @@ class Run:
     @property
     def contract(self) -> dict[str, Any]:
         """The compiled contract."""
-        return self.source.contract
+        contract: dict[str, Any] = self.source.contract
+        return contract
 
 
 def open_run(arguments: list[str]) -> Run:
@@ -223,7 +224,9 @@ def stage(spark: "SparkSession", run: Run, name: str, target: str) -> list[Copy]
     prefix = f"{run.place.temporary}{name}/"
     listed = publication.list_objects(run.place.s3, run.place.bucket, prefix)
     written = [entry for entry in listed if entry["key"].endswith(".parquet")]
-    counted = spark.read.parquet(temporary(run, name)).groupBy(F.input_file_name()).count().collect()
+    table = spark.read.parquet(temporary(run, name))
+    schema = table.schema.simpleString()
+    counted = table.groupBy(F.input_file_name()).count().collect()
     rows = {reading.key_of(path, run.place.bucket): int(count) for path, count in counted}
     copies = []
     for entry in written:
@@ -235,7 +238,7 @@ def stage(spark: "SparkSession", run: Run, name: str, target: str) -> list[Copy]
                 source=entry["key"],
                 source_etag=entry["etag"],
                 target=f"{target}{folder + '/' if folder else ''}part-00000-of-00001.parquet",
-                sha256=publication.hash_object(run.place, entry["key"]),
+                sha256=publication.hash_content(run.place, entry["key"], schema),
                 bytes=entry["bytes"],
                 rows=rows[entry["key"]],
             )

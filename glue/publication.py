@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+CONTENT = "content-sha256"  # the metadata of a published object that tells whether it must be replaced
 _ENTRY = re.compile(r"(\d{8})-(.+?)(\.intent)?\.json")
 
 
@@ -175,7 +176,7 @@ def _carry_out(place: Place, copies: list[Copy], deletes: list[str], ledger: dic
                 Key=copy.target,
                 CopySource={"Bucket": place.bucket, "Key": copy.source},
                 CopySourceIfMatch=copy.source_etag,
-                Metadata={"sha256": copy.sha256, "token": ledger["token"]},
+                Metadata={CONTENT: copy.sha256, "token": ledger["token"]},
                 MetadataDirective="REPLACE",
             )
         crash_point("copy")
@@ -202,15 +203,18 @@ def _head(place: Place, key: str) -> dict[str, str] | None:
 def _is_published(place: Place, copy: Copy) -> bool:
     """Tell whether the target holds this content already."""
     found = _head(place, copy.target)
-    return found is not None and found.get("sha256") == copy.sha256
+    return found is not None and found.get(CONTENT) == copy.sha256
 
 
-def hash_object(place: Place, key: str) -> str:
-    """Return the SHA-256 of an object's content."""
-    digest = hashlib.sha256()
-    for chunk in place.s3.get_object(Bucket=place.bucket, Key=key)["Body"].iter_chunks(1 << 20):
-        digest.update(chunk)
-    return digest.hexdigest()
+def hash_content(place: Place, key: str, schema: str) -> str:
+    """Return a SHA-256 over a Parquet object's schema and pages: equal for equal rows, whichever JVM wrote them.
+
+    The footer is left out: it lists the encodings of a column in an order that differs from one JVM to the next. It
+    lies before the last eight bytes, which hold its length and a magic number.
+    """
+    content = place.s3.get_object(Bucket=place.bucket, Key=key)["Body"].read()
+    pages = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    return hashlib.sha256(schema.encode() + memoryview(content)[:pages]).hexdigest()
 
 
 def is_intact(place: Place, ledger: dict[str, Any]) -> bool:
