@@ -6,6 +6,7 @@ holds others. What the job did is read from the report that it wrote, never gues
 
 import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -15,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from helpers.config import ROOT, StepConfig
 from helpers.contract import compile_contract, load_contract
 from helpers.errors import QualityGateError, StepError
-from helpers.objects import differs, list_objects, put_hashed, read_json
+from helpers.objects import S3Object, differs, list_objects, put_hashed, read_json
 from helpers.progress import ProgressLine
 from helpers.record import step_entry
 from helpers.session import Session, open_session
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _ACTIVE = ("STARTING", "RUNNING", "STOPPING", "WAITING")
 _START_TRIES = 4
+TRIGGERED = "trigger-"  # how the tokens of runs start that lambdas/on_upload.py begins
 
 
 @step_entry
@@ -53,6 +55,8 @@ def renew_code(cfg: StepConfig) -> pd.DataFrame:
 def run_job(cfg: StepConfig) -> TransformResult:
     """Run the Glue job over all raw objects of the dataset and return its report.
 
+    A run that an upload began by itself, and that has all of these objects, is followed instead of starting another.
+
     Raises:
         StepError: nothing was ingested, or the job failed; the message names its log.
         QualityGateError: a gate refused the data; nothing was published.
@@ -60,19 +64,78 @@ def run_job(cfg: StepConfig) -> TransformResult:
     started = time.monotonic()
     session = open_session(cfg.profile)
     raw = session.outputs.raw_bucket
-    if not list_objects(session.client("s3"), raw, f"{cfg.dataset}/"):
+    listed = list_objects(session.client("s3"), raw, f"{cfg.dataset}/")
+    if not listed:
         raise StepError(f"s3://{raw}/{cfg.dataset}/ holds nothing: run 01_ingest for {cfg.dataset} first")
+    if (triggered := _find_triggered(session, cfg, listed)) and (
+        result := _take_over(session, cfg, triggered, listed, started)
+    ):
+        return result
     with ProgressLine(f"job {session.outputs.job}") as progress:
         token, run_id = _start(session, cfg, progress)
         run = _follow(session, run_id, progress)
+    return _read_result(session, cfg, run, token, started)
+
+
+@step_entry
+def read_job_run(cfg: StepConfig, run_id: str) -> TransformResult:
+    """Return what one run of the job, which has ended, reports.
+
+    Raises:
+        StepError, QualityGateError: as `run_job` does.
+    """
+    session = open_session(cfg.profile)
+    glue: GlueClient = session.client("glue")
+    run = glue.get_job_run(JobName=session.outputs.job, RunId=run_id)["JobRun"]
+    return _read_result(session, cfg, run, run["Arguments"]["--RUN_TOKEN"], time.monotonic())
+
+
+def _find_triggered(session: Session, cfg: StepConfig, listed: list[S3Object]) -> "JobRunTypeDef | None":
+    """Return the newest run that an upload began after all raw objects, the code and the contract were there."""
+    s3, bucket = session.client("s3"), session.outputs.curated_bucket
+    code = [*list_objects(s3, bucket, "_code/"), *list_objects(s3, bucket, f"_contracts/{cfg.dataset}.json")]
+    there = max(found.modified for found in [*listed, *code])
+    for run in _list_runs(session):
+        arguments = run.get("Arguments", {})
+        ours = arguments.get("--DATASET") == cfg.dataset and arguments.get("--RUN_TOKEN", "").startswith(TRIGGERED)
+        if ours and run["StartedOn"].timestamp() > there and run["JobRunState"] in (*_ACTIVE, "SUCCEEDED"):
+            return run
+    return None
+
+
+def _take_over(
+    session: Session, cfg: StepConfig, run: "JobRunTypeDef", listed: list[S3Object], started: float
+) -> TransformResult | None:
+    """Follow a run that another began, which goes on where the wait is interrupted; None where it is not enough.
+
+    Raises:
+        QualityGateError: it was refused by a gate, as one of ours would be.
+    """
+    with ProgressLine(f"job {session.outputs.job}, begun by an upload") as progress:
+        run = _follow(session, run["Id"], progress, ours=False)
+    try:
+        result = _read_result(session, cfg, run, run["Arguments"]["--RUN_TOKEN"], started)
+    except StepError:
+        return None
+    if not result.has(listed):
+        return None
+    print(f"an upload had begun job run {run['Id'][:11]}… already: it was followed, and no other was started")
+    return replace(result, adopted=True)
+
+
+def _read_result(
+    session: Session, cfg: StepConfig, run: "JobRunTypeDef", token: str, started: float
+) -> TransformResult:
+    """Return what a run reports. Raises where it did not succeed."""
     if run["JobRunState"] != "SUCCEEDED":
         raise _name_job_failure(session, run)
-    key = f"_reports/{cfg.dataset}/{token}.json"
-    report = read_json(session.client("s3"), session.outputs.curated_bucket, key)
-    uri = f"s3://{session.outputs.curated_bucket}/{key}"
+    bucket, key = session.outputs.curated_bucket, f"_reports/{cfg.dataset}/{token}.json"
+    report = read_json(session.client("s3"), bucket, key)
+    uri = f"s3://{bucket}/{key}"
     if report is None:
-        raise StepError(f"job run {run_id} succeeded without {uri}: see {session.job_log(run_id)}")
-    return TransformResult(cfg.dataset, run_id, token, uri, raw, report, time.monotonic() - started)
+        raise StepError(f"job run {run['Id']} succeeded without {uri}: see {session.job_log(run['Id'])}")
+    raw = session.outputs.raw_bucket
+    return TransformResult(cfg.dataset, run["Id"], token, uri, raw, report, time.monotonic() - started)
 
 
 def _start(session: Session, cfg: StepConfig, progress: ProgressLine) -> tuple[str, str]:
@@ -125,8 +188,8 @@ def _wait_until_idle(session: Session, progress: ProgressLine | None = None) -> 
         time.sleep(session.poll_seconds * 4)
 
 
-def _follow(session: Session, run_id: str, progress: ProgressLine) -> "JobRunTypeDef":
-    """Wait for the end of a run and return it; stop it where the wait is interrupted."""
+def _follow(session: Session, run_id: str, progress: ProgressLine, ours: bool = True) -> "JobRunTypeDef":
+    """Wait for the end of a run and return it; stop it, if it is ours, where the wait is interrupted."""
     glue: GlueClient = session.client("glue")
     name = session.outputs.job
     try:
@@ -137,7 +200,8 @@ def _follow(session: Session, run_id: str, progress: ProgressLine) -> "JobRunTyp
                 return run
             time.sleep(session.poll_seconds * 2)
     except KeyboardInterrupt:
-        glue.batch_stop_job_run(JobName=name, JobRunIds=[run_id])
+        if ours:
+            glue.batch_stop_job_run(JobName=name, JobRunIds=[run_id])
         raise
 
 

@@ -1,9 +1,12 @@
 """What a run of the Glue job reports, as tables that a notebook shows."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+
+from helpers.objects import S3Object
 
 _TABLE_ROWS = 10
 _FATES = {
@@ -24,6 +27,7 @@ class TransformResult:
         token: names the run's report and its quarantine.
         report_uri: where the report is.
         raw_bucket: where the objects are that the report names by key.
+        adopted: whether an upload had begun the run.
     """
 
     dataset: str
@@ -33,6 +37,7 @@ class TransformResult:
     raw_bucket: str
     report: dict[str, Any]
     seconds: float
+    adopted: bool = False
 
     @property
     def rows(self) -> dict[str, int]:
@@ -43,6 +48,11 @@ class TransformResult:
     def accounted(self) -> int:
         """The rows whose whereabouts are known; equal to the readable ones, or something was lost."""
         return sum(count for name, count in self.rows.items() if name != "readable")
+
+    def has(self, listed: Iterable[S3Object]) -> bool:
+        """Say whether the run read exactly these raw objects; hidden ones, which the job passes over, aside."""
+        wanted = {(found.key, found.etag) for found in listed if found.name[:1] not in ("", "_", ".")}
+        return {(entry["key"], entry["etag"]) for entry in self.report["objects"]} == wanted
 
     @property
     def totals(self) -> pd.DataFrame:
@@ -120,5 +130,6 @@ class TransformResult:
             "outputs": [self.report_uri, f"s3://{bucket}/data/{self.dataset}/"],
             "cost": {"glue_seconds": self.report["seconds"]},
             "job_run_id": self.job_run_id,
+            "adopted": self.adopted,
             "quarantined_by_reason": self.report["quarantined_by_reason"],
         }
