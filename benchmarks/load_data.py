@@ -17,7 +17,8 @@ SELECT i AS id,
        CAST((hash(i, 6) % 10001) / 100 AS DECIMAL(5, 2)) AS percentage,
        CASE hash(i, 7) % 4 WHEN 0 THEN 'Says "I like maths"' WHEN 1 THEN E'Absent,\nexcused' WHEN 2 THEN '' END
            AS remarks,
-       strftime(TIMESTAMP '2024-01-01' + to_seconds(CAST(hash(i, 8) % 31000000 AS BIGINT)), '%Y-%m-%d %H:%M:%S.%g') AS recorded_at
+       strftime(TIMESTAMP '2024-01-01' + to_seconds(CAST(hash(i, 8) % 31000000 AS BIGINT)), '%Y-%m-%d %H:%M:%S.%g')
+           AS recorded_at
 FROM range({rows}) t(i)
 """
 

@@ -41,6 +41,8 @@ class TypedLiteral(Expression):
 
 @dataclass(frozen=True)
 class IntervalLiteral(Expression):
+    """INTERVAL, a signed amount and a unit."""
+
     sign: int
     text: str
     start: str
@@ -49,6 +51,8 @@ class IntervalLiteral(Expression):
 
 @dataclass(frozen=True)
 class Name(Expression):
+    """A column, perhaps qualified."""
+
     text: str
     quoted: bool = False
 
@@ -63,6 +67,8 @@ class Field(Expression):
 
 @dataclass(frozen=True)
 class SortItem(Node):
+    """One key of an ORDER BY."""
+
     expression: Expression
     descending: bool
     nulls_first: bool
@@ -79,6 +85,8 @@ class Frame(Node):
 
 @dataclass(frozen=True)
 class Window(Node):
+    """OVER: partition, order and frame."""
+
     reference: str | None
     partition: tuple[Expression, ...]
     order: tuple[SortItem, ...]
@@ -87,6 +95,8 @@ class Window(Node):
 
 @dataclass(frozen=True)
 class Call(Expression):
+    """A function call with all that may follow its arguments."""
+
     name: str
     args: tuple[Expression, ...]
     star: bool = False
@@ -100,12 +110,16 @@ class Call(Expression):
 
 @dataclass(frozen=True)
 class Lambda(Expression):
+    """A function without a name: `x -> x + 1`."""
+
     parameters: tuple[str, ...]
     body: Expression
 
 
 @dataclass(frozen=True)
 class Cast(Expression):
+    """CAST or TRY_CAST."""
+
     operand: Expression
     target: TrinoType
     safe: bool
@@ -113,12 +127,16 @@ class Cast(Expression):
 
 @dataclass(frozen=True)
 class Extract(Expression):
+    """EXTRACT(field FROM operand)."""
+
     part: str
     operand: Expression
 
 
 @dataclass(frozen=True)
 class Case(Expression):
+    """CASE with or without an operand."""
+
     operand: Expression | None
     branches: tuple[tuple[Expression, Expression], ...]
     otherwise: Expression | None
@@ -151,6 +169,8 @@ class Logical(Expression):
 
 @dataclass(frozen=True)
 class Not(Expression):
+    """NOT over an operand."""
+
     operand: Expression
 
 
@@ -175,6 +195,8 @@ class Quantified(Expression):
 
 @dataclass(frozen=True)
 class Between(Expression):
+    """BETWEEN, both bounds included."""
+
     operand: Expression
     low: Expression
     high: Expression
@@ -182,18 +204,24 @@ class Between(Expression):
 
 @dataclass(frozen=True)
 class InList(Expression):
+    """IN over a list."""
+
     operand: Expression
     options: tuple[Expression, ...]
 
 
 @dataclass(frozen=True)
 class InQuery(Expression):
+    """IN over a query."""
+
     operand: Expression
     query: Query
 
 
 @dataclass(frozen=True)
 class Like(Expression):
+    """LIKE with an optional escape."""
+
     operand: Expression
     pattern: Expression
     escape: Expression | None
@@ -201,36 +229,50 @@ class Like(Expression):
 
 @dataclass(frozen=True)
 class IsNull(Expression):
+    """IS NULL."""
+
     operand: Expression
 
 
 @dataclass(frozen=True)
 class Exists(Expression):
+    """EXISTS over a query."""
+
     query: Query
 
 
 @dataclass(frozen=True)
 class Subquery(Expression):
+    """A query that yields one value."""
+
     query: Query
 
 
 @dataclass(frozen=True)
 class ArrayOf(Expression):
+    """ARRAY[…]."""
+
     items: tuple[Expression, ...]
 
 
 @dataclass(frozen=True)
 class RowOf(Expression):
+    """ROW(…), or values in parentheses."""
+
     items: tuple[Expression, ...]
 
 
 @dataclass(frozen=True)
 class Subscript(Expression):
+    """base[index]."""
+
     base: Expression
     index: Expression
 
 
 @dataclass(frozen=True)
 class AtTimeZone(Expression):
+    """AT TIME ZONE."""
+
     operand: Expression
     zone: Expression

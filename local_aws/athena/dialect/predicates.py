@@ -54,7 +54,7 @@ def compare(operator: str, left: Typed, right: Typed, place: Place) -> Typed:
             refuse(place, f"{operator} of {kind}")
         return Typed(f"({a} {operator} {b})", t.BOOLEAN)
     if kind.elements:
-        return Typed(_nested(operator, a, b, kind, (left, right), place), t.BOOLEAN)
+        return Typed(_nested(operator, (a, b), kind, (left, right), place), t.BOOLEAN)
     if kind.name in ("real", "double"):
         return Typed(_floating(operator, a, b, left, right), t.BOOLEAN)
     if kind.name not in ORDERED and operator not in ("=", "<>"):
@@ -76,7 +76,8 @@ def _floating(operator: str, a: str, b: str, left: Typed, right: Typed) -> str:
     return "(" + " AND ".join([plain, *guards]) + ")"
 
 
-def _nested(operator: str, a: str, b: str, kind: TrinoType, sides: tuple[Typed, Typed], place: Place) -> str:
+def _nested(operator: str, written: tuple[str, str], kind: TrinoType, sides: tuple[Typed, Typed], place: Place) -> str:
+    a, b = written
     if any(side.volatile for side in sides):
         refuse(place, "a comparison of nested values that are random")
     if operator not in ("=", "<>"):

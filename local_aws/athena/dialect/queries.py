@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from local_aws.athena.dialect import nodes as n
 from local_aws.athena.dialect import query_nodes as q
-from local_aws.athena.dialect import types as t
 from local_aws.athena.dialect.coercion import common_type
 from local_aws.athena.dialect.conversion import coerce
-from local_aws.athena.dialect.env import Column, Env, Scope, Typed, mismatch, quote, refuse
+from local_aws.athena.dialect.env import Column, Env, Scope, Typed, mismatch, refuse
+from local_aws.athena.dialect.finish import Draft, Result, finish
 from local_aws.athena.dialect.grouping import group_by
 from local_aws.athena.dialect.literals import of_column
 from local_aws.athena.dialect.predicates import condition
@@ -19,14 +19,6 @@ from local_aws.athena.dialect.windows import direction
 from local_aws.athena.errors import QueryError
 
 MAX_RECURSION = 10
-
-
-@dataclass(frozen=True)
-class Result:
-    """A query in DuckDB's SQL, whose columns are named c0, c1, ... (or as asked, at the top)."""
-
-    sql: str
-    columns: list[Column]
 
 
 def query(env: Env, node: q.Query, top: bool = False) -> Result:
@@ -144,7 +136,7 @@ def _ordered(env: Env, inner: Result, node: q.Query, top: bool) -> Result:
     columns = [replace(column, sql=f"{alias}.c{i}", qualifier=()) for i, column in enumerate(inner.columns)]
     items = [(column.name, Typed(column.sql, column.type)) for column in columns]
     keys = _order(replace(env, scope=Scope(columns, outer=env.scope)), node.order, items, distinct=False)
-    return _finish(env, f"FROM ({inner.sql}) AS {alias}", items, "", keys, node, top)
+    return finish(env, Draft(f"FROM ({inner.sql}) AS {alias}", keys), items, node, top)
 
 
 def _select(env: Env, node: q.Select, outer: q.Query, top: bool, recursion: int | None = None) -> Result:
@@ -170,7 +162,7 @@ def _select(env: Env, node: q.Select, outer: q.Query, top: bool, recursion: int 
         if len(seen) != 1:
             refuse(node.place, "a recursive step that refers to itself more than once")
         extra = f", {seen[0]}.depth$ + 1 AS depth$"
-    return _finish(env, clauses, items, "DISTINCT " if node.distinct else "", keys, outer, top, extra)
+    return finish(env, Draft(clauses, keys, "DISTINCT " if node.distinct else "", extra), items, outer, top)
 
 
 def _items(env: Env, node: q.Select) -> list[tuple[str | None, Typed]]:
@@ -242,56 +234,3 @@ def _key(value: Typed, items: list[tuple[str | None, Typed]], item: n.SortItem, 
     if value.volatile:
         refuse(item.place, "an order by a random value that is not selected")
     return value.sql
-
-
-def _finish(env: Env, clauses: str, items: list[tuple[str | None, Typed]], distinct: str, keys: str, node: q.Query,
-            top: bool, extra: str = "") -> Result:  # fmt: skip
-    written, columns = [], []
-    for position, (name, value) in enumerate(items):
-        sql, kind = _output(value, top, node)
-        label = _label(name, position) if top and not node.ties else f"c{position}"
-        written.append(f"{sql} AS {label}")
-        columns.append(Column(name, f"c{position}", kind))
-    sql = f"SELECT {distinct}{', '.join(written)}{extra} {clauses}".rstrip()
-    if node.ties:
-        return _with_ties(env, Result(sql, columns), keys, node, top)
-    if keys:
-        sql += f" ORDER BY {keys}"
-    if node.limit is not None:
-        sql += f" LIMIT {node.limit}"
-    if node.offset is not None:
-        sql += f" OFFSET {node.offset}"
-    return Result(sql, columns)
-
-
-def _label(name: str | None, position: int) -> str:
-    return quote(name or f"_col{position}")
-
-
-def _output(value: Typed, top: bool, node: q.Query) -> tuple[str, TrinoType]:
-    """Write a selected value; a zone that is not known beforehand cannot leave the statement."""
-    kind = value.type
-    if kind.name == "unknown":
-        return "CAST(NULL AS INTEGER)", kind
-    kind.to_duckdb()
-    if value.zoned is not None:
-        return value.zoned, t.with_zone(kind, "UTC")
-    if top and None in t.zones(kind):
-        refuse(node.place, "a result whose time zone varies by value (give it one with AT TIME ZONE)")
-    return value.sql, kind
-
-
-def _with_ties(env: Env, inner: Result, keys: str, node: q.Query, top: bool) -> Result:
-    if not keys:
-        raise QueryError("MISSING_ORDER_BY", f"{node.place}: FETCH FIRST WITH TIES clause requires ORDER BY")
-    positions = [key.split(" ", 1) for key in keys.split(", ")]
-    if node.offset is not None or not all(position.isdigit() for position, _ in positions):
-        refuse(node.place, "FETCH FIRST WITH TIES with OFFSET, or by a key that is not selected")
-    alias = env.statement.alias()
-    labels = ", ".join(
-        f"c{i} AS {_label(column.name, i) if top else f'c{i}'}" for i, column in enumerate(inner.columns)
-    )
-    ranking = ", ".join(f"c{int(position) - 1} {rest}" for position, rest in positions)
-    sql = (f"SELECT {labels} FROM (SELECT *, rank() OVER (ORDER BY {ranking}) AS rank$ FROM ({inner.sql}))"
-           f" AS {alias} WHERE rank$ <= {node.limit} ORDER BY {ranking}")  # fmt: skip
-    return Result(sql, inner.columns)

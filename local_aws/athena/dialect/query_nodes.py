@@ -13,23 +13,31 @@ class Relation(Node):
 
 @dataclass(frozen=True)
 class Table(Relation):
+    """A table by its name."""
+
     parts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class QueryRelation(Relation):
+    """A query in parentheses, perhaps LATERAL."""
+
     query: Query
     lateral: bool = False
 
 
 @dataclass(frozen=True)
 class Unnest(Relation):
+    """UNNEST of arrays or maps."""
+
     expressions: tuple[Expression, ...]
     ordinality: bool
 
 
 @dataclass(frozen=True)
 class Sample(Relation):
+    """TABLESAMPLE over a relation."""
+
     relation: Relation
     method: str
     percentage: Expression
@@ -37,6 +45,8 @@ class Sample(Relation):
 
 @dataclass(frozen=True)
 class Aliased(Relation):
+    """A relation under another name, perhaps with names for its columns."""
+
     relation: Relation
     alias: str
     columns: tuple[str, ...]
@@ -55,6 +65,8 @@ class Join(Relation):
 
 @dataclass(frozen=True)
 class SelectItem(Node):
+    """One selected expression, perhaps named."""
+
     expression: Expression
     alias: str | None
 
@@ -77,6 +89,8 @@ class Grouping(Node):
 
 @dataclass(frozen=True)
 class Select(Node):
+    """SELECT with its clauses up to HAVING."""
+
     distinct: bool
     items: tuple[SelectItem | AllColumns, ...]
     relation: Relation | None
@@ -89,6 +103,8 @@ class Select(Node):
 
 @dataclass(frozen=True)
 class Values(Node):
+    """VALUES."""
+
     rows: tuple[Expression, ...]
 
 
@@ -104,6 +120,8 @@ class SetOperation(Node):
 
 @dataclass(frozen=True)
 class With(Node):
+    """WITH and its named queries."""
+
     recursive: bool
     queries: tuple[tuple[str, tuple[str, ...], Query], ...]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from local_aws.athena.dialect import calls, literals, operators, predicates, queries
+from local_aws.athena.dialect import calls, finish, literals, operators, predicates, queries
 from local_aws.athena.dialect import nodes as n
 from local_aws.athena.dialect import query_nodes as q
 from local_aws.athena.dialect.env import CatalogLookup, Env, Scope, Statement, Typed
@@ -69,6 +69,6 @@ def translate(sql: str, catalog: CatalogLookup, default_database: str) -> Transl
     return Translation(result.sql, columns, list(statement.tables))
 
 
-def _query(env: Env, node: q.Query) -> queries.Result:
+def _query(env: Env, node: q.Query) -> finish.Result:
     """Translate a query within an expression: the scope around it becomes the one it may look out to."""
     return queries.query(env, node)
