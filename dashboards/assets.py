@@ -15,13 +15,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from helpers.contract import Contract
-
 from dashboards.automatic import describe
 from dashboards.charts import Place, build_params
 from dashboards.columns import build_dataset_columns, build_metrics
 from dashboards.description import Chart, Description, find_description, read_description
 from dashboards.layout import build_metadata, build_position
+from helpers.contract import Contract
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 DATABASE = "warehouse"

@@ -6,16 +6,16 @@ Figures of each measure, a distribution per measure, a trend over the date, bars
 from collections.abc import Sequence
 from itertools import islice
 
-from helpers.contract import Column, Contract
-
-from dashboards.columns import is_measure, label_band, list_categories, name_column
+from dashboards.columns import is_measure, label_column, list_categories, name_column
 from dashboards.description import Chart, Description, Metric, Row
+from helpers.contract import Column, Contract
 
 MEASURES = 4
 CATEGORIES = 8
 # A range is cut into at most this many bands of a round width.
 _BANDS = 40
 _ROUND = (1, 2, 5, 10, 20, 25, 50)
+_WHOLE = 200  # above this maximum, an average is shown without decimals
 
 
 def describe(contract: Contract) -> Description:
@@ -25,9 +25,9 @@ def describe(contract: Contract) -> Description:
     date = _find_date(contract)
     bands = {column.name: width for column in measures if (width := choose_width(column))}
     rows = [
-        Row(20, _figures(contract, measures, date)),
-        *_in_rows([_distribution(column, bands[column.name]) for column in measures if column.name in bands], 42),
-        *([Row(44, _trends(measures, date))] if date else []),
+        Row(20, _figures(contract, measures)),
+        *_in_rows([_distribution(column) for column in measures if column.name in bands], 42),
+        *([Row(44, _trends(measures))] if date else []),
         *_in_rows([_bars(column, measures) for column in categories], 44),
         *([Row(50, (_table(categories, measures),))] if categories else []),
     ]
@@ -68,24 +68,25 @@ def _count(contract: Contract) -> Metric:
 
 def _average(column: Column) -> Metric:
     label = f"Average {_lower(column)}" + (f" ({column.unit})" if column.unit else "")
-    return Metric(f"average_{column.name}", label, f"AVG({column.name})", ",.1f", column.description)
+    digits = ",.0f" if (column.maximum or 0) > _WHOLE else ",.1f"
+    return Metric(f"average_{column.name}", label, f"AVG({column.name})", digits, column.description)
 
 
-def _figures(contract: Contract, measures: Sequence[Column], date: str) -> tuple[Chart, ...]:
+def _figures(contract: Contract, measures: Sequence[Column]) -> tuple[Chart, ...]:
     count = Chart("figure_rows", "number", "Rows", ("row_count",), note=contract.granularity.rstrip("."))
     averages = [
-        Chart(f"figure_{column.name}", "number", _average(column).label, (f"average_{column.name}",), trend=bool(date))
+        Chart(f"figure_{column.name}", "number", label_column(column), (f"average_{column.name}",), note="average")
         for column in measures
     ]
     return (count, *averages)
 
 
-def _distribution(column: Column, width: float) -> Chart:
-    title = f"Rows by {_decapitalise(label_band(column, width))}"
+def _distribution(column: Column) -> Chart:
+    title = f"Rows by {_decapitalise(label_column(column))}"
     return Chart(f"distribution_{column.name}", "distribution", title, by=(column.name,))
 
 
-def _trends(measures: Sequence[Column], date: str) -> tuple[Chart, ...]:
+def _trends(measures: Sequence[Column]) -> tuple[Chart, ...]:
     shown = _of_one_unit(measures)
     if not shown:
         return (Chart("trend_rows", "trend", "Rows by month", ("row_count",)),)
@@ -97,7 +98,7 @@ def _bars(category: Column, measures: Sequence[Column]) -> Chart:
     shown, by = _of_one_unit(measures), _lower(category)
     metrics = tuple(f"average_{column.name}" for column in shown) or ("row_count",)
     title = f"Average {_names(shown)} by {by}" if shown else f"Rows by {by}"
-    return Chart(f"bars_{category.name}", "bars", title, metrics, (category.name,), sort="category")
+    return Chart(f"bars_{category.name}", "bars", title, metrics, (category.name,), sort="category", known=True)
 
 
 def _table(categories: Sequence[Column], measures: Sequence[Column]) -> Chart:

@@ -4,15 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from helpers.contract import Contract
-
 from dashboards.columns import band_name, label_band, list_categories, name_column, shown_name
 from dashboards.description import Chart, Description, Metric
+from helpers.contract import Column, Contract
 
 PALETTE = "workbench"
 SEQUENTIAL = "workbench_blue"
 COUNT = "COUNT(*)"
 Params = dict[str, Any]
+_PAGE, _MARGIN, _LETTER, _GAP, _VALUE = 1248, 96, 6.5, 12, 30  # in pixels, at Superset's font of 12 pixels
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,15 @@ class Place:
         """Return the metric of that name."""
         return next(metric for metric in self.description.metrics if metric.name == name)
 
+    def has_room(self, chart: Chart, column: Column) -> bool:
+        """Say whether the names of a category fit side by side under the bars, on a page of 1280 pixels."""
+        return sum(_LETTER * len(value) + _GAP for value in list_categories(column)) <= self.room(chart)
+
+    def room(self, chart: Chart) -> float:
+        """Return how many pixels wide the chart's grid is, on a page of 1280 pixels."""
+        width = next(row.widths[row.charts.index(chart)] for row in self.description.rows if chart in row.charts)
+        return _PAGE * width / 12 - _MARGIN
+
     def count(self) -> Metric:
         """Return the metric that counts rows, which distributions are drawn in."""
         return next((metric for metric in self.description.metrics if metric.sql == COUNT), _ROWS)
@@ -46,6 +55,7 @@ def build_params(chart: Chart, place: Place) -> tuple[str, Params]:
     """Return the chart's type in Superset and its parameters."""
     kind, params = _BUILDERS[chart.kind](chart, place)
     filters = [*_over_time(place.description.date), *params.pop("adhoc_filters", [])]
+    filters += [_filter(name, "IS NOT NULL") for name in (*chart.by, chart.split) if name and chart.known]
     return kind, {"viz_type": kind, "adhoc_filters": filters, **params, "extra_form_data": {}}
 
 
@@ -63,25 +73,12 @@ def _filter(column: str, operator: str, comparator: str | None = None) -> Params
 
 def _number(chart: Chart, place: Place) -> tuple[str, Params]:
     metric = place.metric(chart.metrics[0])
-    params: Params = {
+    return "big_number_total", {
         "metric": metric.name,
         "y_axis_format": metric.format,
         "header_font_size": 0.4,
-        "subheader_font_size": 0.15,
         "subtitle": chart.note,
         "subtitle_font_size": 0.15,
-    }
-    if not chart.trend:
-        return "big_number_total", params
-    return "big_number", params | {
-        "x_axis": place.description.date,
-        "time_grain_sqla": "P1M",
-        "show_trend_line": True,
-        "start_y_axis_at_zero": False,
-        "aggregation": "raw",
-        "rolling_type": "None",
-        "time_format": "smart_date",
-        "color_picker": {"r": 0, "g": 114, "b": 178, "a": 1},
     }
 
 
@@ -90,6 +87,8 @@ def _axes(place: Place, metric: Metric) -> Params:
         "color_scheme": PALETTE,
         "row_limit": 10_000,
         "order_desc": True,
+        "sort_series_type": "name",
+        "sort_series_ascending": True,
         "show_legend": False,
         "legendType": "scroll",
         "legendOrientation": "top",
@@ -126,8 +125,6 @@ def _distribution(chart: Chart, place: Place) -> tuple[str, Params]:
         "x_axis_sort_asc": True,
         "x_axis_title": label_band(column, place.description.bands[column.name]),
         "x_axis_title_margin": 30,
-        "y_axis_title": count.label,
-        "y_axis_title_margin": 50,
         "metrics": [count.name],
         "stack": "Stack" if chart.split else None,
         "orientation": "vertical",
@@ -163,19 +160,26 @@ def _bars(chart: Chart, place: Place) -> tuple[str, Params]:
     return "echarts_timeseries_bar", {
         **_axes(place, metric),
         **_split(chart, place),
-        "adhoc_filters": [],
         "x_axis": shown,
+        "xAxisLabelInterval": "0",
         "xAxisForceCategorical": True,
         "x_axis_sort": metric.name if by_value and not several else shown,
         "x_axis_sort_asc": not by_value or several,
         "metrics": list(chart.metrics),
         "show_legend": several,
-        "orientation": "vertical",
-        "show_value": True,
+        "orientation": "vertical" if place.has_room(chart, column) else "horizontal",
+        "show_value": _count_bars(chart, place) * _VALUE <= place.room(chart),
         "only_total": False,
         "y_axis_bounds": [0, None],
         "truncateYAxis": False,
     }
+
+
+def _count_bars(chart: Chart, place: Place) -> int:
+    """Return how many bars a chart may have side by side, as far as the contract tells."""
+    values = len(list_categories(place.contract.column(chart.by[0]))) or 12
+    series = len(list_categories(place.contract.column(chart.split))) if chart.split else 1
+    return values * series * len(chart.metrics)
 
 
 def _boxes(chart: Chart, place: Place) -> tuple[str, Params]:
@@ -193,7 +197,7 @@ def _boxes(chart: Chart, place: Place) -> tuple[str, Params]:
         "y_axis_title": "",
         "y_axis_title_margin": 15,
         "y_axis_title_position": "Left",
-        "x_ticks_layout": "auto",
+        "x_ticks_layout": "flat",
         "number_format": metric.format,
         "date_format": "smart_date",
         "row_limit": 10_000,
@@ -201,6 +205,7 @@ def _boxes(chart: Chart, place: Place) -> tuple[str, Params]:
 
 
 def _heat(chart: Chart, place: Place) -> tuple[str, Params]:
+    """Draw columns by name and rows by value: this chart sorts names as a dictionary does, whatever their order is."""
     metric = place.metric(chart.metrics[0])
     return "heatmap_v2", {
         "x_axis": place.shown(chart.by[0]),
@@ -208,14 +213,14 @@ def _heat(chart: Chart, place: Place) -> tuple[str, Params]:
         "metric": metric.name,
         "row_limit": 10_000,
         "sort_x_axis": "alpha_asc",
-        "sort_y_axis": "alpha_asc",
+        "sort_y_axis": "value_asc",
         "normalize_across": "heatmap",
         "legend_type": "continuous",
         "linear_color_scheme": SEQUENTIAL,
-        "xscale_interval": -1,
-        "yscale_interval": -1,
-        "left_margin": _margin(place, chart.split),
-        "bottom_margin": 40,
+        "xscale_interval": 1,
+        "yscale_interval": 1,
+        "left_margin": 15,
+        "bottom_margin": 15,
         "value_bounds": [None, None],
         "y_axis_format": metric.format,
         "x_axis_time_format": "smart_date",
@@ -223,12 +228,6 @@ def _heat(chart: Chart, place: Place) -> tuple[str, Params]:
         "show_percentage": False,
         "show_values": True,
     }
-
-
-def _margin(place: Place, name: str) -> int:
-    """Return how many pixels the longest label of a category takes at a font of 12 pixels."""
-    values = list_categories(place.contract.column(name)) or ("x" * 12,)
-    return 24 + 7 * max(len(value) for value in values)
 
 
 def _table(chart: Chart, place: Place) -> tuple[str, Params]:
@@ -242,7 +241,7 @@ def _table(chart: Chart, place: Place) -> tuple[str, Params]:
         "order_desc": True,
         "timeseries_limit_metric": chart.metrics[0],
         "row_limit": 1000,
-        "server_page_length": 10,
+        "page_length": 0,
         "table_timestamp_format": "smart_date",
         "show_cell_bars": True,
         "color_pn": False,

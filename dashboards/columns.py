@@ -7,9 +7,8 @@ of which sorts by the text alone, draws them in the contract's order (docs/adr/0
 
 from typing import Any
 
-from helpers.contract import Column, Contract
-
 from dashboards.description import Description, Metric
+from helpers.contract import Column, Contract
 
 UNKNOWN = "unknown"
 ZERO_WIDTH = chr(8203)
@@ -104,11 +103,12 @@ def _order(column: Column) -> str:
 
 def _band(column: Column, width: float) -> str:
     """Return SQL for the lower end of a value's band; the contract's maximum belongs to the last one."""
-    lower = f"FLOOR({column.name} / {width:g}.0)" if float(width).is_integer() else f"FLOOR({column.name} / {width:g})"
-    if column.maximum is not None:
-        last = -(-column.maximum // width) - 1
-        lower = f"LEAST({lower}, {last:g})"
-    return f"{lower} * {width:g}"
+    divisor = f"{width:g}.0" if float(width).is_integer() else f"{width:g}"
+    lower = f"FLOOR({column.name} / {divisor}) * {width:g}"
+    if column.maximum is None:
+        return lower
+    last = (-(-column.maximum // width) - 1) * width
+    return f"CASE WHEN {column.name} >= {column.maximum:g} THEN {last:g} ELSE {lower} END"
 
 
 def _describe(contract: Contract, column: Column) -> dict[str, Any]:

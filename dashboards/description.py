@@ -8,21 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from dashboards.errors import DescriptionError
 from helpers.contract import Contract
 from helpers.errors import nearest
-
-from dashboards.errors import DescriptionError
 
 FILE = "dashboard.yaml"
 # kind -> (keys that it must have, keys that it may have), beside name, kind, title, width and note
 KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "number": (("metrics",), ("trend",)),
-    "distribution": (("by",), ("split",)),
-    "trend": (("metrics",), ("split",)),
-    "bars": (("by", "metrics"), ("split", "sort")),
-    "boxes": (("by", "metrics", "over"), ()),
-    "heat": (("by", "split", "metrics"), ()),
-    "table": (("by", "metrics"), ()),
+    "number": (("metrics",), ()),
+    "distribution": (("by",), ("split", "known")),
+    "trend": (("metrics",), ("split", "known")),
+    "bars": (("by", "metrics"), ("split", "sort", "known")),
+    "boxes": (("by", "metrics", "over"), ("known",)),
+    "heat": (("by", "split", "metrics"), ("known",)),
+    "table": (("by", "metrics"), ("known",)),
 }
 _SHARED = ("name", "kind", "title", "width", "note")
 _COLUMN_KEYS = ("by", "split", "over")
@@ -50,7 +49,9 @@ class Chart:
         split: the column that makes the series; for a heat map, the rows.
         over: for boxes, whose averages one box spreads.
         sort: bars in the order of "value" or of the "category"; "" for the category's where it has an order.
-        width: of the row's twelve columns.
+        known: leave out rows whose `by` or `split` is empty.
+        note: under a figure; behind the sign of information elsewhere.
+        width: of the row's twelve columns; 0 for an even share.
     """
 
     name: str
@@ -61,7 +62,7 @@ class Chart:
     split: str = ""
     over: str = ""
     sort: str = ""
-    trend: bool = False
+    known: bool = False
     note: str = ""
     width: int = 0
 
@@ -72,6 +73,14 @@ class Row:
 
     height: int
     charts: tuple[Chart, ...]
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Return each chart's width; where none is given, twelve columns are shared as evenly as they can be."""
+        if any(chart.width for chart in self.charts):
+            return tuple(chart.width for chart in self.charts)
+        each, left = divmod(12, len(self.charts))
+        return tuple(each + (number < left) for number in range(len(self.charts)))
 
 
 @dataclass(frozen=True)
@@ -208,7 +217,7 @@ class Reader:
         for chart in made.charts:
             if chart.kind == "distribution" and chart.by[0] not in made.bands:
                 self.fail("bands", f'"{chart.by[0]}" is missing, which {chart.name} is drawn in')
-            if (chart.kind == "trend" or chart.trend) and not made.date:
+            if chart.kind == "trend" and not made.date:
                 self.fail("date", f"is missing, which {chart.name} is drawn over")
 
 

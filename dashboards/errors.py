@@ -1,7 +1,7 @@
 """The errors of the generator.
 
-    DashboardError            the root; never raised itself
-    └── DescriptionError      exit code 2: a dashboard.yaml or an asset with a mistake; file and key are named
+DashboardError            the root; never raised itself
+└── DescriptionError      exit code 2: a dashboard.yaml or an asset with a mistake; file and key are named
 """
 
 from typing import ClassVar

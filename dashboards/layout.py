@@ -30,7 +30,7 @@ def build_position(title: str, rows: tuple[Row, ...], uuids: dict[str, str]) -> 
         children = [f"CHART-{chart.name}" for chart in row.charts]
         meta = {"background": "BACKGROUND_TRANSPARENT"}
         position[name] = {"type": "ROW", "id": name, "children": children, "parents": parents, "meta": meta}
-        for chart, width in zip(row.charts, _widths(row), strict=True):
+        for chart, width in zip(row.charts, row.widths, strict=True):
             number += 1  # a placeholder: the import puts the chart's own id in its place
             position[f"CHART-{chart.name}"] = {
                 "type": "CHART",
@@ -71,14 +71,6 @@ def build_metadata(place: Place, dataset_uuid: str) -> dict[str, Any]:
     }
 
 
-def _widths(row: Row) -> list[int]:
-    """Return each chart's width; where none is given, twelve columns are shared as evenly as they can be."""
-    if any(chart.width for chart in row.charts):
-        return [chart.width for chart in row.charts]
-    each, left = divmod(12, len(row.charts))
-    return [each + (number < left) for number in range(len(row.charts))]
-
-
 def _label_colors(place: Place) -> dict[str, str]:
     """Give each series that several charts may draw one colour on all of them."""
     colors: dict[str, str] = {}
@@ -115,9 +107,7 @@ def _select_filter(place: Place, name: str, dataset_uuid: str) -> dict[str, Any]
     return _native_filter(name, place.label(name), "filter_select", target, settings)
 
 
-def _native_filter(
-    key: str, label: str, kind: str, target: dict[str, Any], settings: dict[str, Any]
-) -> dict[str, Any]:
+def _native_filter(key: str, label: str, kind: str, target: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": f"NATIVE_FILTER-{key}",
         "type": "NATIVE_FILTER",

@@ -40,7 +40,11 @@ def migrate():
     if found != wanted:
         say("making Superset's tables")
         upgrade()
-    if found != wanted or not security_manager.find_role("Admin") or not security_manager.find_role("Admin").permissions:
+    if (
+        found != wanted
+        or not security_manager.find_role("Admin")
+        or not security_manager.find_role("Admin").permissions
+    ):
         say("making Superset's roles")
         appbuilder.add_permissions(update_perms=True)
         security_manager.sync_role_definitions()

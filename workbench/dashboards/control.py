@@ -15,7 +15,6 @@ from pathlib import Path
 from local_aws.endpoints import Endpoints, read_endpoints
 from local_aws.home import read_json, write_json
 from local_aws.probes import answers_postgres
-
 from workbench.dashboards.collect import Assets, collect_assets
 from workbench.dashboards.errors import AssetsError, DashboardsError
 from workbench.dashboards.install import PYTHON, hash_lock, is_installed
@@ -230,5 +229,3 @@ def _bootstrap(home: Path, progress: Progress) -> None:
         raise AssetsError(f"dashboards/assets/{failure}; nothing was imported")
     if process.returncode:
         raise DashboardsError(f"Superset cannot be set up: {failure or process.returncode} (log: {log_file(home)})")
-
-

@@ -11,7 +11,6 @@ from local_aws.endpoints import Endpoints
 from local_aws.home import write_file
 from local_aws.postgres_roles import SUPERUSER
 from local_aws.secrets import postgres_password
-
 from workbench.dashboards.errors import DashboardsError
 
 DATABASE = "superset"

@@ -18,7 +18,6 @@ from pathlib import Path
 from local_aws.home import last_line, read_json, write_json
 from local_aws.probes import LOOPBACK, is_free, pick_port
 from local_aws.processes import MARK, ProcessRef, end_processes
-
 from workbench.dashboards.errors import DashboardsError
 from workbench.dashboards.install import PYTHON, ROOT, hash_lock
 
