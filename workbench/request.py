@@ -77,7 +77,7 @@ def new_run_id(dataset: str) -> str:
     return f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{dataset}-{secrets.token_hex(2)}"
 
 
-def check_request(config: RunConfig) -> Request:
+def check_request(config: RunConfig, environment: Mapping[str, str] = os.environ) -> Request:
     """Check dataset, profile, parameters and settings before anything starts.
 
     Raises:
@@ -86,7 +86,7 @@ def check_request(config: RunConfig) -> Request:
     """
     notebooks = read_notebooks()
     schema = merge_schemas((notebook.name, notebook.schema) for notebook in notebooks)
-    given = collect(schema, os.environ, config.file, config.pairs)
+    given = collect(schema, environment, config.file, config.pairs)
     values, origins = dict(given.values), dict(given.origins)
     if config.dataset is not None and origins.get("dataset") != "-p":
         values["dataset"], origins["dataset"] = config.dataset, "--dataset"

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from workbench.console import Output
 from workbench.errors import Interrupted, StepFailed
+from workbench.fingerprint import Services, describe_outputs, describe_parts
 from workbench.leftovers import deaf, end_kernels, stop_services
 from workbench.locks import hold_dataset, is_held
 from workbench.notebooks import Notebook
+from workbench.plan import Decision, find_step, plan, read_keys, write_key
 from workbench.record import (
     Manifest,
     StepRecord,
@@ -28,6 +30,7 @@ from workbench.record import (
     utc_now,
     write_manifest,
 )
+from workbench.repair import resume
 from workbench.request import Request, RunConfig, check_request
 from workbench.runs import runs_folder, settle_runs
 from workbench.transient import backoff, is_transient
@@ -73,9 +76,11 @@ def run_request(request: Request, output: Output) -> Manifest:
     started = time.monotonic()
     prepare(request, output)
     with hold_dataset(lock_folder(request), request.run_id, request.wait, output.line):
+        services = Services(request)
+        decisions = resume(request) if request.resume else plan(request, services)
         course = _open(request, started, output)
         try:
-            _perform(course)
+            _perform(course, decisions, services)
         finally:
             _close(course)
     return course.manifest
@@ -137,12 +142,17 @@ def _open(request: Request, started: float, output: Output) -> Course:
     return course
 
 
-def _perform(course: Course) -> None:
+def _perform(course: Course, decisions: list[Decision], services: Services) -> None:
     """Take the steps in order; whatever ends them early is in the record before it is raised."""
-    manifest = course.manifest
+    manifest, request = course.manifest, course.request
     try:
-        for notebook, step in zip(course.request.notebooks, manifest.steps, strict=True):
-            _take_step(course, notebook, step)
+        for notebook, step, decision in zip(request.notebooks, manifest.steps, decisions, strict=True):
+            if decision.earlier is not None:
+                _leave_step(course, step, decision)
+                continue
+            parts = describe_parts(notebook, services)
+            _take_step(course, notebook, step, decision.reason)
+            write_key(course.folder, step.notebook, parts, describe_outputs(step, services))
             course.write()
         manifest.status = "succeeded"
     except (Interrupted, KeyboardInterrupt) as error:
@@ -170,10 +180,27 @@ def _close(course: Course) -> None:
         append_log(course.folder, "run ended", status=manifest.status, seconds=manifest.seconds, error=manifest.error)
 
 
-def _take_step(course: Course, notebook: Notebook, step: StepRecord) -> None:
+def _leave_step(course: Course, step: StepRecord, decision: Decision) -> None:
+    """Leave a step as an earlier run left it: its figures and its key are carried over."""
+    assert decision.earlier is not None
+    earlier = find_step(decision.earlier, step.notebook)
+    for field in fields(StepRecord):
+        setattr(step, field.name, getattr(earlier, field.name))
+    step.status, step.reason, step.seconds, step.attempts = "skipped", decision.reason, 0.0, 0
+    course.manifest.inputs = course.manifest.inputs or decision.earlier.manifest.inputs
+    course.manifest.outputs += step.outputs
+    course.manifest.answer = decision.earlier.manifest.answer
+    if key := read_keys(decision.earlier.folder).get(step.notebook):
+        write_key(course.folder, step.notebook, key["parts"], key["outputs"])
+    course.write()
+    append_log(course.folder, "step skipped", notebook=step.notebook, reason=step.reason)
+    course.output.line(f"{step.notebook}: skipped, {decision.reason}")
+
+
+def _take_step(course: Course, notebook: Notebook, step: StepRecord, reason: str) -> None:
     """Execute one notebook, again where it failed for a transient reason, and fill its record."""
     settings = course.request.settings
-    step.status, step.reason, step.started_at = "running", "asked for", utc_now()
+    step.status, step.reason, step.started_at = "running", reason, utc_now()
     step.run = course.request.run_id
     course.write()
     append_log(course.folder, "step started", notebook=notebook.name)

@@ -11,7 +11,7 @@ from typing import Protocol
 from workbench.console import Output
 
 # in the order in which --help lists them
-NAMES = ("run", "up", "down", "status", "env", "reset", "lab", "dashboards")
+NAMES = ("run", "plan", "repair", "replay", "up", "down", "status", "env", "reset", "lab", "watch", "dashboards")
 
 
 class Command(Protocol):
