@@ -36,14 +36,17 @@ class Output:
         """Print a table; numbers are right-aligned and grouped by thousands."""
         from rich import box
         from rich.table import Table
+        from rich.text import Text
 
-        drawn = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+        drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)  # a title of the table's own wraps at its width
         for number, name in enumerate(columns):
             numeric = any(isinstance(row[number], int | float) for row in rows)
             drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
         for row in rows:
             drawn.add_row(*[format_cell(value) for value in row])
-        self.console().print(drawn)
+        console = self.console()
+        console.print(Text(title, style="bold"))
+        console.print(drawn)
 
     @contextmanager
     def step(self, label: str) -> Iterator[None]:
