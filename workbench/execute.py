@@ -95,7 +95,9 @@ def _run_papermill(execution: Execution, kernels: list[str]) -> dict[str, Any] |
     from papermill.iorw import papermill_io
 
     from workbench.kernels import log_kernels
+    from workbench.warm_kernels import start_server
 
+    start_server(wait=True)
     papermill_io.register(SCHEME, AtomicHandler)
     known = {name: value for name, value in execution.parameters.items() if name in execution.notebook.schema}
     try:

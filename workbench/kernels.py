@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, ClassVar
 
+from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+
+from workbench.warm_kernels import NAME, register
 
 
 class SocketKernelManager(AsyncKernelManager):
     """Start a kernel on Unix sockets below a folder of its own, mode 0700, removed with the kernel.
 
     What the kernel's process itself prints (libraries in C, warnings at its end) goes to `printed`; `kinds` is told
-    how each kernel was started.
+    how each kernel was started, `forked` or `cold`.
     """
 
     printed = Path(os.devnull)
@@ -23,14 +27,25 @@ class SocketKernelManager(AsyncKernelManager):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.folder = Path(tempfile.mkdtemp(prefix="wb-kernel-"))  # short: a socket's path has at most 104 bytes
+        register()
+        # short, since a socket's path has at most 104 bytes; the pid tells later whose it was
+        self.folder = Path(tempfile.mkdtemp(prefix=f"wb-kernel-{os.getpid()}-"))
         self.transport = "ipc"
         self.ip = str(self.folder / "k")  # the kernel appends -1 … -5
+
+    @property
+    def kernel_spec(self) -> KernelSpec | None:
+        """The notebook's kernelspec, with the provisioner that asks the fork server first."""
+        found = super().kernel_spec
+        if found is None or "ipykernel_launcher" not in found.argv:
+            return found
+        spec = copy.copy(found)
+        spec.metadata = {**found.metadata, "kernel_provisioner": {"provisioner_name": NAME}}
+        return spec
 
     async def _async_start_kernel(self, **settings: Any) -> None:
         with self.printed.open("ab") as stream:
             await super()._async_start_kernel(**{**settings, "stdout": stream, "stderr": stream})
-        self.kinds.append("cold")
 
     start_kernel = _async_start_kernel
 
@@ -45,8 +60,3 @@ class SocketKernelManager(AsyncKernelManager):
 def log_kernels(path: Path, kinds: list[str]) -> type[SocketKernelManager]:
     """Return the manager whose kernels' own output is added to `path`, and which tells `kinds` how each was started."""
     return type("LoggedKernelManager", (SocketKernelManager,), {"printed": path, "kinds": kinds})
-
-
-def end_forked() -> int:
-    """Kill the forked kernels that are left; return how many."""
-    return 0

@@ -11,6 +11,7 @@ import datetime as dt
 import os
 import re
 import signal
+import sys
 import time
 from typing import Any
 
@@ -23,9 +24,8 @@ def end_kernels(run_id: str) -> int:
     """Kill the kernels of a run and every process that they started; return how many there were."""
     import psutil
 
-    from workbench.kernels import end_forked
-
-    forked = end_forked()
+    warm = sys.modules.get("workbench.warm_kernels")  # not there: this process has had no kernel
+    forked = warm.end_leases() if warm else 0
     found = [process for process in psutil.process_iter() if _is_left(process, run_id)]
     for process in found:
         with contextlib.suppress(psutil.Error):

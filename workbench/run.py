@@ -78,6 +78,10 @@ def run_request(request: Request, output: Output) -> Manifest:
     with hold_dataset(lock_folder(request), request.run_id, request.wait, output.line):
         services = Services(request)
         decisions = resume(request) if request.resume else plan(request, services)
+        if any(decision.runs for decision in decisions):
+            from workbench.warm_kernels import start_server
+
+            start_server()  # it imports for two seconds, beside what comes next
         course = _open(request, started, output)
         try:
             _perform(course, decisions, services)

@@ -1,0 +1,251 @@
+"""Kernels that have their imports already, from the fork server, by jupyter_client's seam: a kernel provisioner.
+
+Wherever the server is missing or cannot be had, the same provisioner starts a cold kernel. WORKBENCH_KERNELS=cold does
+without the server. The server is named by a hash of the lock, the Python, the state folder and what it imports, so
+that an upgraded environment gets one of its own; one that nobody needs for a quarter of an hour ends.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import hashlib
+import json
+import os
+import select
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any, cast
+
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+
+from workbench import kernel_server
+from workbench.record import hash_lock
+
+NAME = "workbench-fork"
+IDLE_SECONDS = 900.0
+_START_SECONDS = 30.0
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+_LEASES: dict[int, socket.socket] = {}  # pid -> the connection that keeps the kernel alive
+
+
+class ForkedKernel:
+    """What jupyter_client takes for a subprocess.Popen: a kernel that another process forked."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, connection: socket.socket, pid: int, handle: int) -> None:
+        self.connection = connection
+        self.pid = pid
+        self.handle = handle
+        self.returncode: int | None = None
+        _LEASES[pid] = connection
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while the kernel runs."""
+        if self.returncode is None and select.select([self.handle], [], [], 0)[0]:
+            self.connection.settimeout(2)
+            try:
+                self.returncode = int(json.loads(self.connection.makefile().readline())["code"])
+            except (OSError, ValueError, KeyError):
+                self.returncode = -signal.SIGKILL  # the server died, and its kernels with it
+            _LEASES.pop(self.pid, None)
+            self.connection.close()
+            os.close(self.handle)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Wait for the end and return the exit code; None where `timeout` seconds were not enough."""
+        if self.poll() is None:
+            select.select([self.handle], [], [], timeout)
+        return self.poll()
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the kernel, if it still runs."""
+        if self.poll() is None:
+            signal.pidfd_send_signal(self.handle, number)
+
+    def kill(self) -> None:
+        """Kill the kernel."""
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask the kernel to end."""
+        self.send_signal(signal.SIGTERM)
+
+
+class ForkProvisioner(LocalProvisioner):
+    """Ask the fork server for a kernel; start a cold one where there is no server."""
+
+    async def send_signal(self, signum: int) -> None:
+        """Send a signal to the kernel's group, never to a group whose leader has been reaped."""
+        process: Any = self.process
+        if process and process.poll() is None:
+            try:
+                os.killpg(process.pid, signum)
+            except OSError:
+                process.send_signal(signum)
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        """Start a kernel and return its connection information."""
+        try:
+            forked = fork_kernel(cmd, kwargs)
+        except (OSError, ValueError, EOFError):
+            forked = None
+        manager: Any = self.parent
+        manager.kinds.append("forked" if forked else "cold")
+        if forked is None:
+            if sys.platform.startswith("linux"):
+                kwargs["preexec_fn"] = _end_with_parent
+            return await super().launch_kernel(cmd, **kwargs)
+        self.process = cast(Any, forked)
+        self.pid = self.pgid = forked.pid
+        self.cwd = kwargs.get("cwd")
+        return self.connection_info
+
+
+def _end_with_parent() -> None:
+    """In a cold kernel, before it starts: have the system kill it when its runner dies, however that comes."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def fork_kernel(cmd: list[str], settings: dict[str, Any]) -> ForkedKernel | None:
+    """Have a kernel forked with this environment, folder and output; None where no server answers."""
+    if "ipykernel_launcher" not in cmd or not (server := server_socket()).exists():
+        return None
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(5)
+    try:
+        connection.connect(str(server))
+        mask = os.umask(0o077)
+        os.umask(mask)
+        request = {
+            "argv": cmd[cmd.index("ipykernel_launcher") + 1 :],
+            "cwd": str(settings.get("cwd") or os.getcwd()),
+            "env": dict(settings["env"]),
+            "umask": mask,
+        }
+        _send(connection, request, [settings.get("stdout"), settings.get("stderr")])
+        answer, handles, _, _ = socket.recv_fds(connection, 256, 1)
+        pid = int(json.loads(answer)["pid"])
+    except BaseException:
+        connection.close()
+        raise
+    connection.settimeout(None)
+    return ForkedKernel(connection, pid, handles[0])
+
+
+def _send(connection: socket.socket, request: dict[str, Any], streams: list[Any]) -> None:
+    content = json.dumps(request).encode()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    try:
+        descriptors = [stream.fileno() if hasattr(stream, "fileno") else nothing for stream in streams]
+        socket.send_fds(connection, [struct.pack("I", len(content))], [nothing, *descriptors])
+        connection.sendall(content)
+    finally:
+        os.close(nothing)
+
+
+def end_leases() -> int:
+    """Give up every kernel that this process still holds, which kills it; return how many there were."""
+    count = len(_LEASES)
+    for pid in list(_LEASES):
+        _LEASES.pop(pid).close()
+    return count
+
+
+def register() -> None:
+    """Make the provisioner known to jupyter_client in this process."""
+    factory = KernelProvisionerFactory.instance()
+    factory.provisioners[NAME] = EntryPoint(NAME, f"{__name__}:ForkProvisioner", factory.GROUP_NAME)
+
+
+def server_socket() -> Path:
+    """Return where the server of this environment listens: a folder of the user's own, mode 0700, with a short path.
+
+    Raises:
+        OSError: the folder is not ours alone.
+    """
+    from local_aws.home import default_home
+
+    folder = Path(tempfile.gettempdir()) / f"workbench-kernels-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    state = folder.lstat()
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or stat.S_IMODE(state.st_mode) & 0o077:
+        raise PermissionError(f"{folder} is not this user's alone: remove it")
+    source = Path(kernel_server.__file__).read_text(encoding="utf-8")
+    told = "\0".join((hash_lock(), sys.executable, sys.version, str(default_home()), source))
+    return folder / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.sock"
+
+
+def start_server(wait: bool = False) -> bool:
+    """Start the fork server where none runs; say whether one is there (or starting, unless `wait`)."""
+    if os.environ.get("WORKBENCH_KERNELS") == "cold" or not sys.platform.startswith("linux"):
+        return False
+    try:
+        place = server_socket()
+        lock = os.open(place.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:  # a server holds it, ready or starting
+        return _await(place) if wait else True
+    try:
+        with place.with_suffix(".log").open("wb") as log:
+            subprocess.Popen(
+                [sys.executable, "-P", kernel_server.__file__, str(place), str(IDLE_SECONDS)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=[lock],  # the server holds the lock as long as it lives
+                env=_server_environment(),
+            )
+    finally:
+        os.close(lock)
+    return _await(place) if wait else True
+
+
+def _server_environment() -> dict[str, str]:
+    """Return what the server starts with: nothing of a run's own; a kernel's environment comes with its request."""
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "MPLCONFIGDIR")
+    return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+def _await(place: Path) -> bool:
+    """Wait until the server listens; its lock is free again where it ended instead."""
+    deadline = time.monotonic() + _START_SECONDS
+    with place.with_suffix(".lock").open("r+b") as lock:
+        while time.monotonic() < deadline:
+            if place.exists():
+                return True
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return place.exists()
+            except BlockingIOError:
+                time.sleep(0.02)
+    return False
+
+
+def stop_server() -> bool:
+    """Ask the server of this environment to end when its kernels have; say whether there was one."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(str(server_socket()))
+        _send(connection, {"word": "stop"}, [])
+    except OSError:
+        return False
+    finally:
+        connection.close()
+    return True
