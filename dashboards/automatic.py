@@ -3,6 +3,7 @@
 Figures of each measure, a distribution per measure, a trend over the date, bars per category, and a table.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import islice
 
@@ -11,10 +12,10 @@ from dashboards.description import Chart, Description, Metric, Row
 from helpers.contract import Column, Contract
 
 MEASURES = 4
-CATEGORIES = 8
+CATEGORIES = 12
 # A range is cut into at most this many bands of a round width.
 _BANDS = 40
-_ROUND = (1, 2, 5, 10, 20, 25, 50)
+_ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
 _WHOLE = 200  # above this maximum, an average is shown without decimals
 
 
@@ -47,13 +48,11 @@ def choose_width(column: Column) -> float | None:
     if column.minimum is None or column.maximum is None or column.maximum <= column.minimum:
         return None
     least = (column.maximum - column.minimum) / _BANDS
-    scale = 1.0
-    while least > _ROUND[-1] * scale:
-        scale *= 10
-    while least <= _ROUND[0] * scale / 10 and not column.type.endswith("int"):
-        scale /= 10
-    width = next(width * scale for width in _ROUND if width * scale >= least)
-    return float(f"{width:g}")
+    if column.type in ("int", "bigint"):
+        least = max(1.0, least)
+    scale = 10.0 ** math.floor(math.log10(least))
+    widths = [float(f"{factor * scale:g}") for factor in _ROUND if factor != 2.5 or scale >= 10]
+    return next(width for width in widths if width >= least)
 
 
 def _find_date(contract: Contract) -> str:

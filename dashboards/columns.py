@@ -104,7 +104,10 @@ def _order(column: Column) -> str:
 def _band(column: Column, width: float) -> str:
     """Return SQL for the lower end of a value's band; the contract's maximum belongs to the last one."""
     divisor = f"{width:g}.0" if float(width).is_integer() else f"{width:g}"
-    lower = f"FLOOR({column.name} / {divisor}) * {width:g}"
+    band = f"FLOOR({column.name} / {divisor})"
+    if column.type == "double":
+        band = f"CAST({band} AS numeric)"  # else 3 * 0.1 would be named 0.30000000000000004
+    lower = f"{band} * {width:g}"
     if column.maximum is None:
         return lower
     last = (-(-column.maximum // width) - 1) * width

@@ -43,14 +43,16 @@ class Watch:
     """What the page did: other machines asked, answers that failed, errors on the console."""
 
     def __init__(self, page, url):
-        self.elsewhere, self.failed, self.console = set(), [], []
+        self.elsewhere, self.failed, self.console = {}, [], []
         page.on("request", lambda request: self._look(request.url, url))
+        page.on("requestfailed", lambda request: self._look(request.url, url, request.failure))
         page.on("response", lambda answer: answer.status >= 400 and self.failed.append([answer.status, answer.url]))
         page.on("console", lambda line: line.type == "error" and self.console.append(line.text))
 
-    def _look(self, asked, url):
+    def _look(self, asked, url, failure=None):
+        """Note a request to another machine, and why it failed: "csp" is the browser's own refusal to send it."""
         if not asked.startswith((f"{url}/", "data:", "blob:")):
-            self.elsewhere.add(asked.split("?")[0])
+            self.elsewhere[asked.split("?")[0]] = failure
 
 
 def log_in(page, url, password):
@@ -140,7 +142,7 @@ def main():
             if "error" in answer:
                 break
         browser.close()
-    seen = {"elsewhere": sorted(watch.elsewhere), "failed": watch.failed, "console": watch.console}
+    seen = {"elsewhere": watch.elsewhere, "failed": watch.failed, "console": watch.console}
     Path(plan["out"]).write_text(json.dumps({"answers": answers, **seen}, indent=1))
 
 

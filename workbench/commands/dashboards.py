@@ -48,7 +48,15 @@ def _show_status(output: Output) -> int:
     from workbench.stack import default_home
 
     found = status(default_home())
-    row = [found.state, str(found.pid or "-"), str(found.port or "-"), found.memory_mb, found.since, found.url, found.note]
+    row = [
+        found.state,
+        str(found.pid or "-"),
+        str(found.port or "-"),
+        found.memory_mb,
+        found.since,
+        found.url,
+        found.note,
+    ]
     output.table("Superset", ["state", "pid", "port", "MB", "since", "address", "note"], [row])
     return 0 if found.healthy else 4
 

@@ -40,16 +40,16 @@ class Assets:
             (folder / path).write_text(text, encoding="utf-8")
 
 
-def collect_assets(published: Mapping[str, set[str]], progress: Progress) -> Assets:
-    """Return the assets of every dataset whose relation is published.
+def collect_assets(published: Mapping[str, set[str]], progress: Progress, folder: Path | None = None) -> Assets:
+    """Return the assets of every dataset whose relation is published; `folder` stands for dashboards/assets/.
 
     Raises:
         AssetsError: a file that is not YAML, with its line.
         DashboardsError: a column that an asset needs is not in PostgreSQL.
     """
-    from dashboards.assets import dataset_of, read_assets
+    from dashboards.assets import ASSETS, dataset_of, read_assets
 
-    committed = read_assets()
+    committed = read_assets(folder or ASSETS)
     reviewed = {dataset_of(path) for path in committed} - {""}
     generated = _generate(progress)
     files, shown, missing = {}, [], []

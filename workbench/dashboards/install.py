@@ -12,8 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from workbench.dashboards.errors import DashboardsError
@@ -27,70 +26,68 @@ _LOG = "install.log"
 _QUIET_SECONDS = 15.0
 
 
-def is_installed() -> bool:
-    """Say whether the virtualenv is whole and of the present lock."""
-    return PYTHON.exists() and _read_stamp(LOCK) == hash_lock(LOCK)
-
-
 def hash_lock(lock: Path = LOCK) -> str:
     """Return what changes with the lock's content."""
     return hashlib.sha256(lock.read_bytes()).hexdigest()
 
 
-def ensure_environment(progress: Progress) -> Path:
-    """Make the virtualenv if it is missing, half-made or of another lock. Returns its interpreter.
+def is_installed(venv: Path = VENV, lock: Path = LOCK) -> bool:
+    """Say whether the virtualenv holds what the lock names now."""
+    stamp = _stamp(venv, lock)
+    return stamp.exists() and stamp.read_text() == hash_lock(lock)
+
+
+def ensure_environment(progress: Progress, venv: Path = VENV, lock: Path = LOCK) -> None:
+    """Make the virtualenv if it is missing, half-made or of another lock.
 
     Raises:
         DashboardsError: a package cannot be had.
     """
-    VENV.mkdir(exist_ok=True)
-    with _alone():
-        if not is_installed():
-            progress("installing Superset into .venv-superset (650 MB; a few minutes the first time)")
-            _empty()
-            _make()
-            install_lock(LOCK, progress)
-    return PYTHON
+    if is_installed(venv, lock):
+        return
+    venv.mkdir(exist_ok=True)
+    with open(venv / "lock", "w") as guard:  # another process may install at the same time
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        if not is_installed(venv, lock):
+            progress(f"installing Superset into {venv.name} (650 MB; a few minutes the first time)")
+            _empty(venv)
+            uv, base = shutil.which("uv"), getattr(sys, "_base_executable", "") or sys.executable
+            argv = [uv, "venv", "--quiet", "--allow-existing", "--python", base] if uv else [base, "-m", "venv"]
+            _run([*argv, str(venv)], f"making {venv.name}", venv, progress)
+            install_lock(progress, venv, lock)
 
 
-def install_lock(lock: Path, progress: Progress) -> None:
+def install_lock(progress: Progress, venv: Path, lock: Path) -> None:
     """Install what a lock names into the virtualenv, with hashes, and stamp it.
 
     Raises:
         DashboardsError: a package cannot be had.
     """
-    if _read_stamp(lock) == hash_lock(lock):
+    if is_installed(venv, lock):
         return
-    uv = shutil.which("uv")
-    argv = [uv, "pip", "install", "--quiet", "--python", str(PYTHON)] if uv else _PIP
-    _run([*argv, "--require-hashes", "-r", str(lock)], f"installing {lock.relative_to(ROOT)}", progress)
-    _stamp(lock).write_text(hash_lock(lock))
+    uv, python = shutil.which("uv"), str(venv / "bin" / "python")
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    argv = [uv, "pip", "install", "--quiet", "--python", python] if uv else pip
+    _run([*argv, "--require-hashes", "-r", str(lock)], f"installing {lock.parent.name}/{lock.name}", venv, progress)
+    _stamp(venv, lock).write_text(hash_lock(lock))
 
 
-_PIP = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+def _stamp(venv: Path, lock: Path) -> Path:
+    return venv / f"{lock.stem}.installed"
 
 
-def _make() -> None:
-    uv = shutil.which("uv")
-    base = getattr(sys, "_base_executable", "") or sys.executable
-    argv = [uv, "venv", "--quiet", "--allow-existing", "--python", base] if uv else [base, "-m", "venv"]
-    _run([*argv, str(VENV)], "making .venv-superset", lambda line: None)
-
-
-def _empty() -> None:
-    for entry in VENV.iterdir():
-        if entry.name == "lock":
-            continue
+def _empty(venv: Path) -> None:
+    for entry in venv.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
-        else:
+        elif entry.name != "lock":
             entry.unlink()
 
 
-def _run(argv: Sequence[str], doing: str, progress: Progress) -> None:
-    """Run one command to its end, say now and then that it runs, and raise its last line if it fails."""
+def _run(argv: Sequence[str], doing: str, venv: Path, progress: Progress) -> None:
+    """Run one command to its end, say now and then that it runs, and raise its last words if it fails."""
     began = said = time.monotonic()
-    with open(VENV / _LOG, "w+") as log:
+    with open(venv / _LOG, "w+") as log:
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT)
         try:
             while process.poll() is None:
@@ -103,29 +100,9 @@ def _run(argv: Sequence[str], doing: str, progress: Progress) -> None:
                 process.kill()
                 process.wait()
         log.seek(0)
-        lines = [line.strip() for line in log if line.strip()]
+        words = " ".join(log.read().split())
     if process.returncode != 0:
-        words = next((line for line in reversed(lines) if line.lower().startswith(("error", "×", "╰"))), "")
         raise DashboardsError(
-            f"{doing} failed: {(words or (lines[-1] if lines else 'nothing was said'))[:300]} "
-            f"(log: {VENV / _LOG}); check the network or the package index, then `workbench dashboards` again"
+            f"{doing} failed: …{words[-300:]} (log: {venv / _LOG}); "
+            "check the network or the package index, then `workbench dashboards` again"
         )
-
-
-def _stamp(lock: Path) -> Path:
-    return VENV / f"{lock.stem}.installed"
-
-
-def _read_stamp(lock: Path) -> str:
-    try:
-        return _stamp(lock).read_text()
-    except OSError:
-        return ""
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Keep another `workbench dashboards` of this checkout from installing at the same time."""
-    with open(VENV / "lock", "w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        yield
