@@ -36,6 +36,7 @@ IDLE_SECONDS = 900.0
 _START_SECONDS = 30.0
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
+_STARTED: list[subprocess.Popen[bytes]] = []  # kept, since one that is let go complains that it still runs
 _LEASES: dict[int, socket.socket] = {}  # pid -> the connection that keeps the kernel alive
 
 
@@ -121,7 +122,7 @@ def _end_with_parent() -> None:
 
 def fork_kernel(cmd: list[str], settings: dict[str, Any]) -> ForkedKernel | None:
     """Have a kernel forked with this environment, folder and output; None where no server answers."""
-    if "ipykernel_launcher" not in cmd or not (server := server_socket()).exists():
+    if not _is_wanted() or "ipykernel_launcher" not in cmd or not (server := server_socket()).exists():
         return None
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(5)
@@ -190,7 +191,7 @@ def server_socket() -> Path:
 
 def start_server(wait: bool = False) -> bool:
     """Start the fork server where none runs; say whether one is there (or starting, unless `wait`)."""
-    if os.environ.get("WORKBENCH_KERNELS") == "cold" or not sys.platform.startswith("linux"):
+    if not _is_wanted():
         return False
     try:
         place = server_socket()
@@ -203,7 +204,7 @@ def start_server(wait: bool = False) -> bool:
         return _await(place) if wait else True
     try:
         with place.with_suffix(".log").open("wb") as log:
-            subprocess.Popen(
+            server = subprocess.Popen(
                 [sys.executable, "-P", kernel_server.__file__, str(place), str(IDLE_SECONDS)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -212,6 +213,7 @@ def start_server(wait: bool = False) -> bool:
                 pass_fds=[lock],  # the server holds the lock as long as it lives
                 env=_server_environment(),
             )
+        _STARTED.append(server)
     finally:
         os.close(lock)
     return _await(place) if wait else True
@@ -236,6 +238,10 @@ def _await(place: Path) -> bool:
             except BlockingIOError:
                 time.sleep(0.02)
     return False
+
+
+def _is_wanted() -> bool:
+    return os.environ.get("WORKBENCH_KERNELS") != "cold" and sys.platform.startswith("linux")
 
 
 def stop_server() -> bool:

@@ -1,0 +1,77 @@
+"""Forked kernels: as good as cold ones, and none sees another's state, environment or random numbers."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from notebook_lab import execute
+
+from workbench import warm_kernels
+from workbench.kernels import SocketKernelManager
+from workbench.warm_kernels import stop_server
+
+PLOT = (
+    "import matplotlib.pyplot as plt\nfigure, axes = plt.subplots()\naxes.plot([1, 2, 3], [3, 1, 2])\n"
+    "axes.set_title('Figures')\nNone"
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_server(tmp_path_factory: pytest.TempPathFactory, scrubbed_environment: None) -> Iterator[None]:
+    """A fork server of this module's own."""
+    os.environ["WORKBENCH_HOME"] = str(tmp_path_factory.mktemp("home"))
+    yield
+    stop_server()
+    del os.environ["WORKBENCH_HOME"]
+
+
+def outputs(document: dict[str, Any]) -> list[str]:
+    """Return what the cells behind the parameters printed or showed."""
+    cells = [cell for cell in document["cells"] if cell["cell_type"] == "code"]
+    found = [output for cell in cells for output in cell["outputs"]]
+    texts = [output.get("text") or output["data"].get("image/png") or output["data"]["text/plain"] for output in found]
+    return ["".join(text) for text in texts]
+
+
+def test_a_plots_bytes_are_those_of_a_cold_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backend is the kernel's, so a plot is shown, and it is the same PNG."""
+    forked, document = execute(tmp_path, PLOT)
+    monkeypatch.setenv("WORKBENCH_KERNELS", "cold")
+    cold, other = execute(tmp_path, PLOT)
+    assert (forked.kernel, cold.kernel) == ("forked", "cold")
+    assert outputs(document) == outputs(other) and outputs(document)[0].startswith("iVBOR")
+
+
+def test_kernels_share_no_state_and_no_random_numbers(tmp_path: Path) -> None:
+    """A variable, a module's attribute, the environment and random numbers of one kernel are not the next one's."""
+    numbers = "random.random(), numpy.random.random()"
+    source = f"import os, random, numpy, pandas\nprint({numbers}, os.environ.get('LEFT'), 'x' in dir(pandas))"
+    change = "os.environ['LEFT'] = '1'; pandas.x = 1"
+    first = outputs(execute(tmp_path, source, change)[1])[0].split()
+    second = outputs(execute(tmp_path, source, change)[1])[0].split()
+    assert first[:2] != second[:2] and first[0] != second[0] and first[1] != second[1]
+    assert first[2:] == second[2:] == ["None", "False"]
+
+
+def test_a_kernel_has_the_runners_environment_and_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the runner's environment says reaches the kernel, its time zone too; the folder is the checkout."""
+    monkeypatch.setenv("TOLD", "yes")
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    source = "import os, time\nprint(os.environ['TOLD'], time.strftime('%z'), 'helpers' in os.listdir())"
+    assert outputs(execute(tmp_path, source)[1])[0].split() == ["yes", "+0545", "True"]
+
+
+def test_the_projects_own_modules_are_not_preloaded(tmp_path: Path) -> None:
+    """A kernel imports the project's modules as they are on disk when it runs."""
+    source = "import sys\nprint([name for name in sys.modules if name.split('.')[0] in ('helpers', 'workbench')])"
+    assert outputs(execute(tmp_path, source)[1])[0].strip() == "[]"
+
+
+def test_sockets_lie_in_a_private_folder() -> None:
+    """Neither the server's socket nor a kernel's folder is open to another user."""
+    assert warm_kernels.server_socket().parent.stat().st_mode & 0o077 == 0
+    manager = SocketKernelManager()
+    assert manager.folder.stat().st_mode & 0o077 == 0
+    manager.folder.rmdir()
