@@ -10,7 +10,7 @@ import contextlib
 import datetime as dt
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -54,10 +54,17 @@ class Listener(Protocol):
 class LocalEvents:
     """The event path of one running stack; make another one when the stack was restarted.
 
-    With `after_job` False no event of the job is sent, so that no crawler starts.
+    With `after_job` False no event of the job is sent, so that no crawler starts. `states` are those of job runs that
+    an earlier one has told of; without them, what there is at the start is taken as known.
     """
 
-    def __init__(self, endpoints: Endpoints, listener: Listener, after_job: bool = True) -> None:
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        listener: Listener,
+        after_job: bool = True,
+        states: Mapping[str, str] | None = None,
+    ) -> None:
         self._endpoints = endpoints
         self._listener = listener
         self._after_job = after_job
@@ -67,7 +74,8 @@ class LocalEvents:
         self._deliveries = Deliveries(self._store, Queues(self._store, prefix), self._functions, listener.said)
         self._landing = Landing(endpoints.home / "lake", listener.said)
         self._s3 = make_client(endpoints, "s3", "admin")
-        self._states: dict[str, str] = {key: run["JobRunState"] for key, run in self._store.list("job_run")}
+        found = {key: str(run["JobRunState"]) for key, run in self._store.list("job_run")}
+        self.states: dict[str, str] = found if states is None else dict(states)
         self._reconcile_at = self._look_at = self._touch_at = 0.0
         self._checked = dt.datetime.now(dt.UTC)
         self._started = self._checked
@@ -78,6 +86,10 @@ class LocalEvents:
         telling = [name for name in buckets if self._tells(name)]
         self._landing.start(telling)
         return telling
+
+    def list_runs(self) -> list[str]:
+        """Return the ids of all job runs."""
+        return [str(run["Id"]) for _, run in self._store.list("job_run")]
 
     def close(self) -> None:
         """Stop watching and end the functions' processes."""
@@ -123,9 +135,9 @@ class LocalEvents:
     def _look_at_runs(self) -> None:
         for key, run in self._store.list("job_run"):
             state = run["JobRunState"]
-            if self._states.get(key) == state:
+            if self.states.get(key) == state:
                 continue
-            self._states[key] = state
+            self.states[key] = state
             self._listener.run_changed({**run, "JobName": key.split(SEPARATOR)[0]})
             if state in ENDED and self._after_job:
                 self._deliveries.publish([self._describe_run(run)])

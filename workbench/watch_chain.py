@@ -1,0 +1,90 @@
+"""What follows a job run: report, crawler, saved queries, load, dashboards. `python -m workbench.watch_chain …`
+
+A process of its own, started by `workbench watch`, with the helper entries that notebooks 02 to 04 use. It tells how
+far it is in lines of JSON on standard output: {"step", "status"}, with `figures` or `error` where the step ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+STEPS = ("02_transform", "03_catalog_query", "04_load_postgres", "dashboards")
+UNCHANGED = "the job found nothing new"
+
+
+def tell(step: str, status: str, **facts: Any) -> None:
+    """Write one line for the watcher."""
+    print(json.dumps({"step": step, "status": status, **facts}, default=str), flush=True)
+
+
+def run_step(step: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+    """Run one step and tell of it; None where it failed."""
+    from helpers.errors import WorkbenchError
+
+    started = time.monotonic()
+    tell(step, "running")
+    try:
+        figures = work()
+    except WorkbenchError as error:
+        facts = {"type": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
+        tell(step, "failed", error=facts, seconds=round(time.monotonic() - started, 3))
+        return None
+    tell(step, "succeeded", figures=figures, seconds=round(time.monotonic() - started, 3))
+    return figures
+
+
+def run_chain(dataset: str, run_id: str, job_run: str, after_job: bool) -> int:
+    """Run the steps after job run `job_run`; return 0, or 1 where one failed."""
+    from helpers.catalog_query import crawl_table, run_saved_queries
+    from helpers.config import build_config, find_home
+    from helpers.load_postgres import load_tables
+    from helpers.transform import read_job_run
+
+    cfg = build_config(dataset, run_id)
+    report: dict[str, Any] = {}
+
+    def read() -> dict[str, Any]:
+        result = read_job_run(cfg, job_run)
+        report.update(result.report)
+        return result.figures()
+
+    def query() -> dict[str, Any]:
+        crawl_table(cfg)
+        return run_saved_queries(cfg).figures()
+
+    def renew() -> dict[str, Any]:
+        from workbench.dashboards import refresh
+
+        return {"said": refresh(find_home(), dataset)}
+
+    steps: dict[str, Callable[[], dict[str, Any]]] = {
+        "02_transform": read,
+        "03_catalog_query": query,
+        "04_load_postgres": lambda: load_tables(cfg).figures(),
+        "dashboards": renew,
+    }
+    for step, work in steps.items():
+        if step != STEPS[0] and (not after_job or report.get("status") == "unchanged"):
+            tell(step, "skipped", reason=UNCHANGED if after_job else "--trigger-only")
+        elif run_step(step, work) is None:
+            return 1
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read the arguments and run the chain."""
+    parser = argparse.ArgumentParser(prog="python -m workbench.watch_chain", description="What follows a job run.")
+    for name in ("dataset", "run-id", "job-run"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--trigger-only", action="store_true")
+    options = parser.parse_args(argv)
+    return run_chain(options.dataset, options.run_id, options.job_run, not options.trigger_only)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
