@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 ARGUMENTS = ["JOB_NAME", "DATASET", "RUN_TOKEN", "RAW_BUCKET", "CURATED_BUCKET", "DATABASE"]
 QUARANTINE_SCHEMA = "file STRING, record BIGINT, line BIGINT, raw STRING, reasons ARRAY<STRING>"
 NO_MARK = "mapreduce.fileoutputcommitter.marksuccessfuljobs"
+# Of this session alone, for the sake of the JVM's compiler (docs/adr/0012-job-and-publication.md).
+SESSION = {
+    "spark.sql.codegen.hugeMethodLimit": "8000",
+    "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PushProjectionThroughUnion",
+    "spark.sql.optimizer.inSetConversionThreshold": "2",
+}
 REPORTED = ("rows", "quarantined_by_reason", "unreadable_files", "unknown_columns", "columns")
 
 
@@ -89,8 +95,8 @@ def main(arguments: list[str]) -> None:
 
     spark = SparkSession.builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")  # or it warns of every header that is spelt in another way
-    # One generated method of all rules would be too long for the JVM to compile; Spark then makes several.
-    spark.conf.set("spark.sql.codegen.hugeMethodLimit", "8000")
+    for name, value in SESSION.items():
+        spark.conf.set(name, value)
     found = reading.read_all(spark, run.source, listed)
     check_gate(run, found)
     written = publish_reading(spark, run, found, int(ledger["sequence"]) + 1)

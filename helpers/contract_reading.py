@@ -1,18 +1,13 @@
 """Read a contract's YAML into `helpers.contract.Contract`, so that each mistake can be named with file and line."""
 
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
-
-import yaml
+from typing import Any
 
 from helpers.contract import Column, Contract
-from helpers.errors import ContractError, nearest
+from helpers.contract_yaml import Document, Place, read_document
+from helpers.errors import nearest
 
-Place = tuple[str | int, ...]
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _TYPE = re.compile(r"string|int|bigint|double|boolean|date|timestamp|decimal\((\d{1,2}),(\d{1,2})\)")
 _LOGICAL = {
@@ -26,6 +21,7 @@ _LOGICAL = {
 _DERIVED = re.compile(r"strftime\((\w+), '([^']+)'\)")
 # Each letter stands for digits (or a month's name) of a fixed width, so a job in any engine can cut them out.
 _FORMAT = re.compile(r"(?:%[YmdHMSb]|[^%A-Za-z0-9]|T)+")
+_ISO = {"date": ("%Y-%m-%d",), "timestamp": ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S")}
 _CONTRACT_PROPERTIES = (
     "extends",
     "source",
@@ -37,59 +33,6 @@ _CONTRACT_PROPERTIES = (
     "quarantineLimit",
 )
 _COLUMN_PROPERTIES = ("sourceNames", "spellings", "formats", "unit")
-
-
-@dataclass
-class Document:
-    """A YAML document, and the line of each of its values. A place is the path of keys and indexes from the root."""
-
-    data: dict[str, Any]
-    lines: dict[Place, tuple[Path, int]] = field(default_factory=dict)
-
-    def fail(self, place: Place, problem: str) -> NoReturn:
-        """Refuse the contract for what stands at `place`, or at the nearest place around it."""
-        while place not in self.lines and place:
-            place = place[:-1]
-        path, line = self.lines[place]
-        raise ContractError(f"{path.parent.parent.name}/{path.parent.name}/{path.name}:{line}: {problem}")
-
-
-def read_document(path: Path) -> Document:
-    """Read one YAML file with the line of each value.
-
-    Raises:
-        ContractError: the file is not YAML, or not a mapping.
-    """
-    try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ContractError(f"{path}:{line}: not YAML: {error.problem}") from error
-    except UnicodeDecodeError as error:
-        raise ContractError(f"{path}: not UTF-8 at byte {error.start}") from error
-    document = Document({}, {(): (path, 1)})
-    if not isinstance(node, yaml.MappingNode):
-        document.fail((), "not a contract: write keys such as `id:` and `schema:`")
-    document.data = _build(node, (), document, path)
-    return document
-
-
-def _build(node: Any, place: Place, document: Document, path: Path) -> Any:
-    """Turn a node into plain values and note the line of each."""
-    document.lines[place] = (path, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        found: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = str(key_node.value)
-            if key in found:
-                document.lines[(*place, key)] = (path, key_node.start_mark.line + 1)
-                document.fail((*place, key), f'"{key}" stands here twice')
-            found[key] = _build(value_node, (*place, key), document, path)
-            document.lines[(*place, key)] = (path, key_node.start_mark.line + 1)
-        return found
-    if isinstance(node, yaml.SequenceNode):
-        return [_build(child, (*place, index), document, path) for index, child in enumerate(node.value)]
-    return yaml.SafeLoader("").construct_object(node)
 
 
 def read_contract(path: Path) -> Contract:
@@ -121,11 +64,8 @@ def read_contract(path: Path) -> Contract:
 
 def _custom(document: Document, place: Place, known: tuple[str, ...]) -> dict[str, tuple[Any, Place]]:
     """Return the customProperties at `place` by name, each with its place."""
-    holder: Any = document.data
-    for step in place:
-        holder = holder[step]
     found: dict[str, tuple[Any, Place]] = {}
-    for index, entry in enumerate(holder.get("customProperties") or []):
+    for index, entry in enumerate(document.at(place).get("customProperties") or []):
         here: Place = (*place, "customProperties", index)
         name = entry.get("property") if isinstance(entry, dict) else None
         if name not in known:
@@ -136,8 +76,7 @@ def _custom(document: Document, place: Place, known: tuple[str, ...]) -> dict[st
 
 def _assemble(document: Document, custom: dict[str, tuple[Any, Place]], path: Path, queries: Path) -> Contract:
     """Check what a contract says as a whole and build it."""
-    data = document.data
-    dataset = path.parent.name
+    data, dataset = document.data, path.parent.name
     if data.get("id") != dataset:
         document.fail(("id",), f'id is "{data.get("id")}" where the folder is "{dataset}": a dataset has one name')
     if not _NAME.fullmatch(dataset):
@@ -145,39 +84,53 @@ def _assemble(document: Document, custom: dict[str, tuple[Any, Place]], path: Pa
     schema = data.get("schema")
     if not isinstance(schema, list) or len(schema) != 1 or not schema[0].get("properties"):
         document.fail(("schema",), "one table with its properties is needed under schema")
-    columns = tuple(
-        _read_column(document, ("schema", 0, "properties", index)) for index in range(len(schema[0]["properties"]))
-    )
+    count = len(schema[0]["properties"])
+    columns = tuple(_read_column(document, ("schema", 0, "properties", index)) for index in range(count))
     key, partition = _read_roles(document, columns)
     value = {name: entry[0] for name, entry in custom.items()}
-    form = value.get("format") or {}
     source = value.get("source") or {}
-    script = source.get("script")
-    limit = value.get("quarantineLimit", 0.2)
-    if not isinstance(limit, int | float) or not 0 <= limit <= 1:
-        document.fail(custom["quarantineLimit"][1], "quarantineLimit is a share of all rows, from 0 to 1")
     return Contract(
         dataset=dataset,
         path=path,
         version=str(data.get("version", "")),
         title=str(data.get("name", dataset)),
-        description=" ".join(str(schema[0].get("description", "")).split()),
-        granularity=" ".join(str(schema[0].get("dataGranularityDescription", "")).split()),
+        description=_one_line(schema[0].get("description")),
+        granularity=_one_line(schema[0].get("dataGranularityDescription")),
         columns=columns,
         key=key,
         ordering=_read_ordering(document, custom, columns),
         partition=partition,
         null_spellings=tuple(dict.fromkeys(["", *map(str, value.get("nullSpellings") or [])])),
-        delimiter=str(form.get("delimiter", ",")),
-        quote=str(form.get("quote", '"')),
-        encoding=str(form.get("encoding", "UTF-8")),
-        deliveries=str(value.get("deliveries", "append")),
-        quarantine_limit=float(limit),
-        source_script=(path.parent / script).resolve() if script else None,
+        source_script=(path.parent / source["script"]).resolve() if source.get("script") else None,
         source_arguments=tuple(map(str, source.get("arguments") or [])),
         files=value.get("files"),
         queries_folder=queries,
+        **_read_handling(document, custom),
     )
+
+
+def _read_handling(document: Document, custom: dict[str, tuple[Any, Place]]) -> dict[str, Any]:
+    """Return how raw files are read and how many bad rows are borne."""
+    form, place = custom.get("format", ({}, ()))
+    form = {"delimiter": ",", "quote": '"', "encoding": "UTF-8"} | (form or {})
+    if len(str(form["delimiter"])) != 1 or len(str(form["quote"])) != 1:
+        document.fail(place, "delimiter and quote are one character each")
+    if str(form["encoding"]).upper() != "UTF-8":
+        document.fail(place, f"encoding {form['encoding']}: only UTF-8 is read")
+    deliveries, place = custom.get("deliveries", ("append", ()))
+    if deliveries != "append":
+        document.fail(place, f'deliveries "{deliveries}": only append is known')
+    limit, place = custom.get("quarantineLimit", (0.2, ()))
+    if not isinstance(limit, int | float) or not 0 <= limit <= 1:
+        document.fail(place, "quarantineLimit is a share of all rows, from 0 to 1")
+    return {name: str(form[name]) for name in ("delimiter", "quote", "encoding")} | {
+        "deliveries": deliveries,
+        "quarantine_limit": float(limit),
+    }
+
+
+def _one_line(text: Any) -> str:
+    return " ".join(str(text or "").split())
 
 
 def _read_roles(document: Document, columns: tuple[Column, ...]) -> tuple[tuple[str, ...], str]:
@@ -191,6 +144,9 @@ def _read_roles(document: Document, columns: tuple[Column, ...]) -> tuple[tuple[
     keyed = [(entry.get("primaryKeyPosition", 1), entry["name"]) for entry in properties if entry.get("primaryKey")]
     if not keyed:
         document.fail(here, "no column has `primaryKey: true`: what tells one row from another?")
+    for _, name in keyed:
+        if not columns[names.index(name)].required:
+            document.fail((*here, names.index(name)), f'"{name}" is part of the key, so it needs `required: true`')
     partitions = [entry["name"] for entry in properties if entry.get("partitioned")]
     if len(partitions) != 1:
         document.fail(here, f"{len(partitions)} columns have `partitioned: true` where one is needed")
@@ -223,62 +179,79 @@ def _read_ordering(
 
 def _read_column(document: Document, place: Place) -> Column:
     """Read one property of the schema as a column."""
-    entry: Any = document.data
-    for step in place:
-        entry = entry[step]
+    entry = document.at(place)
     if not isinstance(entry, dict) or not _NAME.fullmatch(str(entry.get("name", ""))):
         document.fail(place, "a column needs a name of lower-case letters, digits and underscores")
     custom = _custom(document, place, _COLUMN_PROPERTIES)
-    physical, logical = str(entry.get("physicalType", "string")).lower(), str(entry.get("logicalType", "string"))
-    if not _TYPE.fullmatch(physical):
-        document.fail((*place, "physicalType"), f'type "{physical}" is unknown; {nearest(physical, _flat(_LOGICAL))}')
-    if logical not in _LOGICAL or not physical.startswith(_LOGICAL[logical]):
-        document.fail((*place, "logicalType"), f'logical type "{logical}" does not go with "{physical}"')
-    options = entry.get("logicalTypeOptions") or {}
-    pattern = str(options.get("pattern", ""))
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        document.fail((*place, "logicalTypeOptions", "pattern"), f"pattern: {error}")
-    for bound in ("minimum", "maximum"):
-        if not isinstance(options.get(bound, 0), int | float) or (
-            bound in options and logical not in ("integer", "number")
-        ):
-            document.fail((*place, "logicalTypeOptions", bound), f"{bound} is a number, for columns of numbers")
-    formats = tuple(map(str, custom.get("formats", ([], ()))[0] or []))
-    for text in formats:
-        if not _FORMAT.fullmatch(text):
-            document.fail(custom["formats"][1], f'format "{text}": use %Y %m %d %H %M %S %b, signs, spaces and T')
+    physical, logical = _read_type(document, place)
     derived = re.fullmatch(_DERIVED, str(entry.get("transformLogic", "")))
     if entry.get("transformLogic") and not derived:
         document.fail((*place, "transformLogic"), "write strftime(column, '%Y-%m')")
+    values = _read_values(document, place, custom)
+    if values and physical != "string":
+        document.fail((*place, "enum"), "only columns of type string can have an enumeration")
     return Column(
         name=entry["name"],
         type=physical,
         logical_type=logical,
-        description=" ".join(str(entry.get("description", "")).split()),
+        description=_one_line(entry.get("description")),
         unit=str(custom.get("unit", ("", ()))[0]),
         required=bool(entry.get("required", False)),
         source_names=tuple(map(str, custom.get("sourceNames", ([], ()))[0] or [])),
-        pattern=pattern,
-        minimum=options.get("minimum"),
-        maximum=options.get("maximum"),
-        values=_read_values(document, place, entry, custom),
-        formats=formats,
+        values=values,
+        formats=_read_formats(document, custom, physical),
         derived_from=derived[1] if derived else "",
         derived_format=derived[2] if derived else "",
+        **_read_options(document, place, logical),
     )
 
 
-def _flat(groups: dict[str, tuple[str, ...]]) -> list[str]:
-    return [name for group in groups.values() for name in group]
+def _read_type(document: Document, place: Place) -> tuple[str, str]:
+    """Return the physical and the logical type."""
+    entry = document.at(place)
+    physical, logical = str(entry.get("physicalType", "string")).lower(), str(entry.get("logicalType", "string"))
+    if not _TYPE.fullmatch(physical):
+        known = [name for group in _LOGICAL.values() for name in group]
+        document.fail((*place, "physicalType"), f'type "{physical}" is unknown; {nearest(physical, known)}')
+    if logical not in _LOGICAL or not physical.startswith(_LOGICAL[logical]):
+        document.fail((*place, "logicalType"), f'logical type "{logical}" does not go with "{physical}"')
+    return physical, logical
 
 
-def _read_values(
-    document: Document, place: Place, entry: dict[str, Any], custom: dict[str, tuple[Any, Place]]
-) -> dict[str, str]:
+def _read_options(document: Document, place: Place, logical: str) -> dict[str, Any]:
+    """Return pattern, minimum and maximum."""
+    options = document.at(place).get("logicalTypeOptions") or {}
+    here = (*place, "logicalTypeOptions")
+    fitting = {"pattern": ("string",), "minimum": ("integer", "number"), "maximum": ("integer", "number")}
+    for name, value in options.items():
+        if name not in fitting:
+            document.fail((*here, name), f'no option "{name}" is read here; {nearest(name, fitting)}')
+        if logical not in fitting[name]:
+            document.fail((*here, name), f"{name} is for columns of type {' or '.join(fitting[name])}")
+        if name != "pattern" and not isinstance(value, int | float):
+            document.fail((*here, name), f"{name} is a number")
+    try:
+        re.compile(str(options.get("pattern", "")))
+    except re.error as error:
+        document.fail((*here, "pattern"), f"pattern: {error}")
+    bounds = {name: options.get(name) for name in ("minimum", "maximum")}
+    return {"pattern": str(options.get("pattern", "")), **bounds}
+
+
+def _read_formats(document: Document, custom: dict[str, tuple[Any, Place]], physical: str) -> tuple[str, ...]:
+    """Return the formats of a date or timestamp; ISO 8601 where the contract names none."""
+    given, place = custom.get("formats", (None, ()))
+    for text in given or []:
+        if not _FORMAT.fullmatch(str(text)):
+            document.fail(place, f'format "{text}": use %Y %m %d %H %M %S %b, signs, spaces and T')
+    if given and physical not in _ISO:
+        document.fail(place, "formats are for dates and timestamps")
+    return tuple(map(str, given or _ISO.get(physical, ())))
+
+
+def _read_values(document: Document, place: Place, custom: dict[str, tuple[Any, Place]]) -> dict[str, str]:
     """Return every accepted spelling in lower case, with the value that it stands for."""
-    values = [str(value["value"]) for value in entry.get("enum") or []]
+    values = [str(value["value"]) for value in document.at(place).get("enum") or []]
     found = {value.lower(): value for value in values}
     spellings, here = custom.get("spellings", ({}, ()))
     for value, others in (spellings or {}).items():
