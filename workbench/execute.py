@@ -9,17 +9,14 @@ from __future__ import annotations
 import errno
 import json
 import os
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from workbench.errors import Interrupted
 from workbench.executed import SCHEME, AtomicHandler, mend, read_cell_seconds
+from workbench.interruption import OutOfTime, stoppable
 from workbench.leftovers import RUN_MARK, end_kernels
 from workbench.notebooks import ROOT, Notebook
 
@@ -49,10 +46,6 @@ class StepOutcome:
     kernel: str = "cold"
 
 
-class OutOfTime(KeyboardInterrupt):
-    """The time limit is over; a KeyboardInterrupt, since nothing on the way may catch it."""
-
-
 def execute_notebook(execution: Execution) -> StepOutcome:
     """Execute the notebook with those of the parameters that it knows; no kernel is left behind, however it ends.
 
@@ -66,7 +59,7 @@ def execute_notebook(execution: Execution) -> StepOutcome:
     error: dict[str, Any] | None = {"type": "Interrupted", "message": "stopped from outside", "exit_code": 130}
     os.environ |= {RESULT_VARIABLE: str(result), RUN_MARK: execution.run_id}
     try:
-        with _stoppable(execution.seconds):
+        with stoppable(execution.seconds):
             error = _run_papermill(execution, kernels)
     except OutOfTime:
         message = f"took longer than {execution.seconds:g} s; raise step_seconds or run_seconds in workbench.yaml"
@@ -129,27 +122,6 @@ def _run_papermill(execution: Execution, kernels: list[str]) -> dict[str, Any] |
 def _literally(path: str) -> str:
     """Return a path so that papermill, which fills in {parameters}, leaves it as it is."""
     return path.replace("{", "{{").replace("}", "}}")
-
-
-@contextmanager
-def _stoppable(seconds: float) -> Iterator[None]:
-    """While a notebook runs, let SIGTERM and SIGHUP end it like Ctrl-C, and the time limit as OutOfTime."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise OutOfTime
-
-    earlier = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    earlier[signal.SIGALRM] = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
 
 
 def _read_result(path: Path) -> dict[str, Any]:

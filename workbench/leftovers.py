@@ -10,7 +10,6 @@ import contextlib
 import datetime as dt
 import os
 import re
-import signal
 import sys
 import time
 from typing import Any
@@ -120,15 +119,3 @@ def _stop_queries(session: Any, run_id: str, dataset: str, since: str) -> list[s
                 athena.stop_query_execution(QueryExecutionId=query["QueryExecutionId"])
                 stopped.append(f"query {query['QueryExecutionId']}")
     return stopped
-
-
-@contextlib.contextmanager
-def deaf() -> Any:
-    """Hear no further Ctrl-C, SIGTERM or SIGHUP while the block tidies up."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    earlier = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)

@@ -11,10 +11,15 @@ from typing import Any
 
 from workbench.console import Output
 from workbench.errors import Interrupted, StepFailed
+from workbench.failure_hook import tell_failure
 from workbench.fingerprint import Services, describe_outputs, describe_parts
-from workbench.leftovers import deaf, end_kernels, stop_services
+from workbench.interruption import OutOfTime, deaf, stoppable
+from workbench.kept import carry_results, keep_results
+from workbench.leftovers import end_kernels, stop_services
+from workbench.lineage import emit
 from workbench.locks import hold_dataset, is_held
 from workbench.notebooks import Notebook
+from workbench.pages import draw_pages
 from workbench.plan import Decision, find_step, plan, read_keys, write_key
 from workbench.record import (
     Manifest,
@@ -82,11 +87,12 @@ def run_request(request: Request, output: Output) -> Manifest:
             from workbench.warm_kernels import start_server
 
             start_server()  # it imports for two seconds, beside what comes next
-        course = _open(request, started, output)
-        try:
-            _perform(course, decisions, services)
-        finally:
-            _close(course)
+        with stoppable(request.settings.run_seconds):
+            course = _open(request, started, output)
+            try:
+                _perform(course, decisions, services)
+            finally:
+                _close(course)
     return course.manifest
 
 
@@ -142,6 +148,7 @@ def _open(request: Request, started: float, output: Output) -> Course:
     reserve_space(folder)
     point_latest(folder)
     append_log(folder, "run started", run_id=request.run_id, parameters=request.parameters)
+    emit(folder, manifest)
     output.line(f"run {request.run_id}: dataset {request.dataset}, profile {request.profile}, as of {request.as_of}")
     return course
 
@@ -158,7 +165,11 @@ def _perform(course: Course, decisions: list[Decision], services: Services) -> N
             _take_step(course, notebook, step, decision.reason)
             write_key(course.folder, step.notebook, parts, describe_outputs(step, services))
             course.write()
+        _keep(course, decisions, services)
         manifest.status = "succeeded"
+    except OutOfTime as error:
+        manifest.status, manifest.error = "failed", "the run took longer than run_seconds"
+        raise StepFailed(f"run {request.run_id} took longer than {request.settings.run_seconds:g} s") from error
     except (Interrupted, KeyboardInterrupt) as error:
         manifest.status, manifest.error = "interrupted", str(error) or "interrupted"
         raise
@@ -182,6 +193,19 @@ def _close(course: Course) -> None:
         course.write()
         release_space(course.folder)
         append_log(course.folder, "run ended", status=manifest.status, seconds=manifest.seconds, error=manifest.error)
+        emit(course.folder, manifest)
+        if manifest.status != "succeeded":
+            tell_failure(course.folder, manifest, request.settings.on_failure)
+        draw_pages(course.folder)
+
+
+def _keep(course: Course, decisions: list[Decision], services: Services) -> None:
+    """Keep what runs are compared by; a run whose steps were all left keeps what the earlier one did."""
+    last = decisions[-1].earlier
+    if last is not None:
+        carry_results(course.folder, course.manifest, last.folder, last.manifest)
+    else:
+        keep_results(course.folder, course.manifest, services.session)
 
 
 def _leave_step(course: Course, step: StepRecord, decision: Decision) -> None:
@@ -208,6 +232,7 @@ def _take_step(course: Course, notebook: Notebook, step: StepRecord, reason: str
     step.run = course.request.run_id
     course.write()
     append_log(course.folder, "step started", notebook=notebook.name)
+    emit(course.folder, course.manifest, step)
     begun = time.monotonic()
     try:
         with course.output.step(notebook.name):
@@ -226,6 +251,7 @@ def _take_step(course: Course, notebook: Notebook, step: StepRecord, reason: str
     step.status, step.error, step.cells, step.kernel = outcome.status, outcome.error, outcome.cells, outcome.kernel
     take_figures(step, course.manifest, outcome.figures)
     append_log(course.folder, "step ended", notebook=notebook.name, status=step.status, seconds=step.seconds)
+    emit(course.folder, course.manifest, step)
     if outcome.error:
         where = f" in cell {outcome.error['cell']}" if outcome.error.get("cell") else ""
         message = f"{notebook.name} failed{where}: {outcome.error['type']}: {outcome.error['message']}"
