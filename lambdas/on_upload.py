@@ -113,7 +113,8 @@ def ring(dataset: str, messages: dict[str, float]) -> bool:
         arguments = {"--DATASET": dataset, "--RUN_TOKEN": token}
         run = client("glue").start_job_run(JobName=os.environ["JOB_NAME"], Arguments=arguments)["JobRunId"]
     except (BotoCoreError, ClientError) as error:
-        code = getattr(error, "response", {}).get("Error", {}).get("Code", type(error).__name__)
+        response = getattr(error, "response", None) or {}
+        code = response.get("Error", {}).get("Code", type(error).__name__)
         try:  # the answer may be what was lost, not the call
             run = find_run(dataset, token)
         except (BotoCoreError, ClientError) as second:

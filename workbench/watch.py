@@ -26,7 +26,7 @@ from local_aws.events.function_process import Outcome
 from local_aws.events.landing import Landed
 from local_aws.events.service import LocalEvents
 from workbench.console import Output
-from workbench.errors import CommandError
+from workbench.errors import BusyError
 from workbench.stack import bring_up
 from workbench.watch_process import Chains
 from workbench.watch_record import ChainRecord
@@ -36,12 +36,6 @@ Json = dict[str, Any]
 TRIGGERED = "trigger-"
 TICK_SECONDS = 0.1
 LOOK_SECONDS = 1.0
-
-
-class WatchError(CommandError):
-    """The folder is watched already."""
-
-    exit_code = 4
 
 
 @dataclass(frozen=True)
@@ -143,7 +137,7 @@ def watch(config: WatchConfig, output: Output) -> int:
     """Watch until Ctrl-C or SIGTERM; return 0, or 130 where a chain was cut short.
 
     Raises:
-        WatchError: another process watches this stack.
+        BusyError: another process watches this stack.
         StackError, InfraError: the stack cannot be started or provisioned.
     """
     bring_up(config.home, output.line)
@@ -245,7 +239,7 @@ def _hold(home: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             pid = os.pread(descriptor, 20, 0).decode() or "unknown"
-            raise WatchError(f"{home} is watched already (pid {pid}): stop that one with Ctrl-C first") from None
+            raise BusyError(f"{home} is watched already (pid {pid}): stop that one with Ctrl-C first") from None
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
