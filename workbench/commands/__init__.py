@@ -11,7 +11,10 @@ from typing import Protocol
 from workbench.console import Output
 
 # in the order in which --help lists them
-NAMES = ("run", "plan", "repair", "replay", "up", "down", "status", "env", "reset", "lab", "watch", "dashboards")
+NAMES = (
+    *("run", "plan", "repair", "replay", "runs", "accept", "schedule"),
+    *("up", "down", "status", "env", "reset", "lab", "watch", "dashboards"),
+)
 
 
 class Command(Protocol):
