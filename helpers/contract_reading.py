@@ -31,6 +31,10 @@ _CONTRACT_PROPERTIES = (
     "ordering",
     "deliveries",
     "quarantineLimit",
+    "load",
+    "verify",
+    "indexes",
+    "inPlace",
 )
 _COLUMN_PROPERTIES = ("sourceNames", "spellings", "formats", "unit")
 

@@ -1,19 +1,34 @@
-"""Find in S3 what step 04 loads: the whole curated table, and each answer of step 03, as Athena's result objects."""
+"""Find in S3 what step 04 loads: the curated table, or what is new of it, and each answer of step 03.
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+Each is a result object of Athena, and comes with the figures that Athena computes of the same data (verification).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import awswrangler as wr
 
 from helpers.config import StepConfig
-from helpers.contract import load_contract
 from helpers.errors import StepError
-from helpers.load_postgres_types import check_result_type, select_expression
-from helpers.objects import S3Object, read_json, split_uri
+from helpers.load_postgres_contract import LoadRules
+from helpers.load_postgres_types import VersionColumn, check_result_type, make_columns, select_expression
+from helpers.load_postgres_verify import figure_query
+from helpers.objects import S3Object, list_objects, read_json, split_uri
 from helpers.session import Session
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
+
+
+@dataclass(frozen=True)
+class Change:
+    """Which partitions of a table are loaded over the version before: new or changed ones, and those that vanished."""
+
+    loaded: tuple[str, ...]
+    vanished: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -22,37 +37,71 @@ class Extract:
 
     Attributes:
         relation: the name that readers of PostgreSQL see.
-        object: the CSV object.
-        columns: name -> Athena type, in the CSV's order.
-        rows: how many Athena counted.
-        comments: column -> what the contract says of it.
-        scanned: bytes that the query read.
+        place: the CSV object.
+        columns: in the CSV's order, as PostgreSQL will have them.
+        figures: what Athena computed of the same data, in the order of load_postgres_verify; the rows first.
+        scanned: bytes that the queries read.
+        rules: what the contract says of loading it.
+        change: what of the table the CSV holds; None for all of it.
+        partitions: value -> fingerprint of its objects, where the contract appends or upserts.
     """
 
     relation: str
-    object: S3Object
-    columns: dict[str, str]
-    rows: int
-    comments: dict[str, str]
-    scanned: int
+    place: S3Object
+    columns: tuple[VersionColumn, ...]
+    figures: tuple[str | None, ...]
+    scanned: int = 0
+    rules: LoadRules = field(default_factory=LoadRules)
+    change: Change | None = None
+    partitions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """How many rows Athena counted."""
+        return int(self.figures[0] or 0)
+
+    def content(self) -> list[Any]:
+        """Return what tells this content from another: the objects' fingerprints and how they are loaded."""
+        rules = self.rules
+        how = [rules.mode, sorted(rules.required), rules.key, rules.indexes, rules.comment, rules.full]
+        columns = [[column.name, column.kind, column.comment] for column in self.columns]
+        data = dict(self.partitions) or [self.place.etag, self.place.bytes]
+        return [self.relation, columns, how, data]
 
 
-def extract_table(session: Session, cfg: StepConfig) -> Extract:
-    """Select the whole curated table through Athena, every column so that its CSV holds it whole."""
+def read_columns(session: Session, cfg: StepConfig, rules: LoadRules) -> tuple[VersionColumn, ...]:
+    """Return the curated table's columns: types from the catalog, the rest from the contract.
+
+    Raises:
+        StepError: the catalog has no such table.
+    """
     table = wr.catalog.get_table_types(
         database=session.outputs.database, table=cfg.dataset, boto3_session=session.boto3_session
     )
     if not table:
         raise StepError(f"the catalog has no table {cfg.dataset}: run 03_catalog_query for {cfg.dataset} first")
-    chosen = ", ".join(select_expression(name, kind) for name, kind in table.items())
-    counting = _start_query(session, f'SELECT count(*) FROM "{cfg.dataset}"')
-    selecting = _start_query(session, f'SELECT {chosen} FROM "{cfg.dataset}"')
+    return make_columns(dict(table), rules.comments, rules.required)
+
+
+def extract_table(
+    session: Session,
+    cfg: StepConfig,
+    rules: LoadRules,
+    columns: tuple[VersionColumn, ...],
+    change: Change | None = None,
+) -> Extract:
+    """Select the curated table, or the changed partitions, every column so that its CSV holds it whole."""
+    where = ""
+    if change is not None:
+        values = ", ".join("'" + value.replace("'", "''") + "'" for value in change.loaded) or "''"
+        where = f' WHERE CAST("{rules.partition}" AS varchar) IN ({values})'
+    chosen = ", ".join(select_expression(column.name, column.kind) for column in columns)
+    source = f'"{cfg.dataset}"{where}'
+    figuring = _start_query(session, figure_query(columns, source, rules.full))
+    selecting = _start_query(session, f"SELECT {chosen} FROM {source}")
     place, scanned = _wait_for(session, selecting)
-    _wait_for(session, counting)
-    athena: AthenaClient = session.client("athena")
-    answer = athena.get_query_results(QueryExecutionId=counting)["ResultSet"]["Rows"]
-    comments = {column.name: column.description for column in load_contract(cfg.dataset).columns}
-    return Extract(cfg.dataset, place, dict(table), int(answer[1]["Data"][0]["VarCharValue"]), comments, scanned)
+    figures, also = _read_figures(session, figuring)
+    return Extract(cfg.dataset, place, columns, figures, scanned + also, rules, change)
 
 
 def find_answers(session: Session, cfg: StepConfig) -> list[Extract]:
@@ -63,20 +112,48 @@ def find_answers(session: Session, cfg: StepConfig) -> list[Extract]:
         raise StepError(
             f"s3://{session.outputs.results_bucket}/{key} is missing: run 03_catalog_query for {cfg.dataset} first"
         )
-    athena: AthenaClient = session.client("athena")
+    asked = [(answer["query"], *_describe_answer(session, answer["execution_id"])) for answer in document["answers"]]
+    figuring = [_start_query(session, figure_query(columns, source)) for _, columns, source, _, _ in asked]
     found = []
-    for answer in document["answers"]:
-        place, scanned = _wait_for(session, answer["execution_id"])
-        result = athena.get_query_results(QueryExecutionId=answer["execution_id"], MaxResults=1)
-        columns = {}
-        for column in result["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]:
-            check_result_type(column["Name"], column["Type"])
-            digits = f"({column['Precision']},{column['Scale']})" if column["Type"] == "decimal" else ""
-            columns[column["Name"]] = column["Type"] + digits
-        found.append(
-            Extract(name_relation(cfg.dataset, answer["query"]), place, columns, int(answer["rows"]), {}, scanned)
-        )
+    for (query, columns, _, place, scanned), execution_id in zip(asked, figuring, strict=True):
+        figures, also = _read_figures(session, execution_id)
+        found.append(Extract(name_relation(cfg.dataset, query), place, columns, figures, scanned + also))
     return found
+
+
+def _describe_answer(session: Session, execution_id: str) -> tuple[tuple[VersionColumn, ...], str, S3Object, int]:
+    """Return an answer's columns, its query as something to select from, its object, and the bytes that it read."""
+    athena: AthenaClient = session.client("athena")
+    place, scanned = _wait_for(session, execution_id)
+    result = athena.get_query_results(QueryExecutionId=execution_id, MaxResults=1)
+    columns = {}
+    for column in result["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]:
+        check_result_type(column["Name"], column["Type"])
+        digits = f"({column['Precision']},{column['Scale']})" if column["Type"] == "decimal" else ""
+        columns[column["Name"]] = column["Type"] + digits
+    query = athena.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"]["Query"]
+    # a column without a name has one only from outside
+    names = ", ".join('"' + name.replace('"', '""') + '"' for name in columns)
+    return make_columns(columns, {}), f"(\n{query.strip().rstrip(';')}\n) AS answer({names})", place, scanned
+
+
+def fingerprint_partitions(session: Session, cfg: StepConfig) -> dict[str, str]:
+    """Return each partition of the curated table with a hash of its objects' keys and ETags."""
+    found = wr.catalog.get_partitions(
+        database=session.outputs.database, table=cfg.dataset, boto3_session=session.boto3_session
+    )
+    places = {split_uri(location)[1].rstrip("/") + "/": values[0] for location, values in found.items()}
+    facts: dict[str, list[list[str]]] = {value: [] for value in places.values()}
+    for entry in list_objects(session.client("s3"), session.outputs.curated_bucket, f"data/{cfg.dataset}/"):
+        if value := places.get(entry.key.rpartition("/")[0] + "/"):
+            facts[value].append([entry.key, entry.etag])
+    return {value: hashlib.sha256(json.dumps(sorted(keys)).encode()).hexdigest()[:16] for value, keys in facts.items()}
+
+
+def find_change(before: Mapping[str, str], now: Mapping[str, str]) -> Change:
+    """Compare two sets of fingerprints."""
+    loaded = tuple(sorted(value for value, mark in now.items() if before.get(value) != mark))
+    return Change(loaded, tuple(sorted(set(before) - set(now))))
 
 
 def _start_query(session: Session, statement: str) -> str:
@@ -88,6 +165,14 @@ def _start_query(session: Session, statement: str) -> str:
             boto3_session=session.boto3_session,
         )
     )
+
+
+def _read_figures(session: Session, execution_id: str) -> tuple[tuple[str | None, ...], int]:
+    """Wait for a query of figures; return its one row and the bytes that it scanned."""
+    _, scanned = _wait_for(session, execution_id)
+    athena: AthenaClient = session.client("athena")
+    row = athena.get_query_results(QueryExecutionId=execution_id)["ResultSet"]["Rows"][1]["Data"]
+    return tuple(value.get("VarCharValue") for value in row), scanned
 
 
 def _wait_for(session: Session, execution_id: str) -> tuple[S3Object, int]:

@@ -1,197 +1,259 @@
-"""Publish new versions of a dataset's relations in PostgreSQL so that a reader sees all of them old or all new.
+"""Publish a load: switch all views of a dataset in one short transaction; or go back to the version before.
 
-    analytics            what readers name: one view a relation
-    analytics_versions   the tables behind the views, one a relation and load, and the ledger `loads`
-
-A load fills new tables that nobody reads yet, then switches all its views in one short transaction. The version
-before stays for a reader that is still at it; older ones, and those of loads that died, are dropped at the next load.
+The switch waits a fifth of a second for all its locks together, lets readers pass, and tries again: a reader that is
+idle in a transaction delays us and nobody else. What readers, or views built on ours, would lose stops it unless they
+are named.
 """
 
-import datetime as dt
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, DateTime, MetaData, Table, Text, func, inspect, select, text
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.schema import CreateSchema, CreateView, DropTable, SetColumnComment
+from psycopg2 import errors, sql
 
-from helpers.errors import LoadError, ServiceError
+from helpers.errors import LoadError, ServiceError, UsageError
+from helpers.load_postgres_crash import crash_point
+from helpers.load_postgres_ledger import PUBLIC, VERSIONS, Load, find_published, list_loads
+from helpers.load_postgres_views import Kept, Switch, plan_switch
 
-PUBLIC = "analytics"
-VERSIONS = "analytics_versions"
-_LOCK_WAIT = "200ms"
-_GIVE_UP_SECONDS = 60
-
-LOADS = Table(
-    "loads",
-    MetaData(),
-    Column("load_id", BigInteger, primary_key=True, autoincrement=True),
-    Column("dataset", Text, nullable=False),
-    Column("run_id", Text, nullable=False),
-    Column("content", Text, nullable=False, comment="what was loaded: a hash of schemas and ETags"),
-    Column("tables", JSONB, nullable=False, comment="relation -> table in this schema"),
-    Column("rows", JSONB, nullable=False, comment="relation -> rows"),
-    Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("published_at", DateTime(timezone=True), comment="empty while a load is under way"),
-    schema=VERSIONS,
-)
+LOCK_SECONDS = 0.2
+GIVE_UP_SECONDS = 30.0
+_BROKEN = (errors.UndefinedColumn, errors.UndefinedFunction, errors.DatatypeMismatch, errors.UndefinedTable)
+_HOLDERS = """
+SELECT l.pid, a.usename, a.application_name, a.state, date_trunc('second', a.xact_start), n.nspname || '.' || c.relname
+FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND l.pid <> pg_backend_pid() AND c.oid = ANY(%s)
+ORDER BY a.xact_start NULLS LAST LIMIT 1
+"""
 
 
 @dataclass(frozen=True)
-class Load:
-    """One load as the ledger has it."""
+class Terms:
+    """On what terms versions are published.
 
-    load_id: int
-    content: str
-    tables: dict[str, str]
-    rows: dict[str, int]
-    published_at: dt.datetime | None
+    Attributes:
+        reader: the role that may read what is published; None where the server is not ours.
+        named: relations whose columns may be taken away or changed, and views on them that may be lost.
+        give_up_seconds: how long a reader may be in the way.
+        changes: statements that belong into the publishing transaction: an append or upsert in place.
+    """
+
+    reader: str | None = None
+    named: frozenset[str] = frozenset()
+    give_up_seconds: float = GIVE_UP_SECONDS
+    changes: tuple[sql.Composable, ...] = field(default=())
 
 
-def lock_dataset(connection: Connection, dataset: str) -> None:
-    """Keep every other loader of the dataset away until the connection closes.
+def publish_load(connection: Any, load: Load, terms: Terms) -> Load:
+    """Switch all views of the dataset to the load's tables, and enter it in the ledger as published.
 
     Raises:
-        LoadError: another load of it does not end.
+        LoadError: something that readers have would be lost and is not named; the version stays ready.
+        ServiceError: a reader holds a lock until the time is up; the version stays ready.
     """
-    key = func.hashtextextended(f"workbench.load.{dataset}", 0)
-    deadline = time.monotonic() + _GIVE_UP_SECONDS
-    while not connection.scalar(select(func.pg_try_advisory_lock(key))):
-        if time.monotonic() > deadline:
-            raise LoadError(f"another load of {dataset} is under way for {_GIVE_UP_SECONDS} s: wait for it or end it")
-        time.sleep(0.2)
-    connection.commit()
+    before = find_published(list_loads(connection, load.dataset))
+    gone = [name for name in (before[0].tables if before else {}) if name not in load.tables]
+    entered = sql.SQL(
+        f"UPDATE {VERSIONS}.loads SET state = 'published', published_at = clock_timestamp() WHERE load_id = {{}}"
+    ).format(sql.Literal(load.load_id))
+    _switch_patiently(connection, load.tables, gone, terms, [*terms.changes, entered])
+    crash_point("published")
+    return load
 
 
-def prepare_schemas(connection: Connection) -> None:
-    """Create both schemas and the ledger where they are missing."""
-    there = inspect(connection).get_schema_names()
-    for schema in (PUBLIC, VERSIONS):
-        if schema not in there:
-            connection.execute(CreateSchema(schema, if_not_exists=True))
-    LOADS.create(connection, checkfirst=True)
-    connection.commit()
+def roll_back(connection: Any, dataset: str, terms: Terms) -> tuple[Load, Load]:
+    """Switch all views of a dataset to the version before; return the load that readers see now and the one they saw.
 
+    The version that is taken back is kept ready: publishing it again is possible until the next load.
 
-def list_loads(connection: Connection, dataset: str) -> list[Load]:
-    """Return the loads of a dataset that the ledger knows, the newest first."""
-    columns = LOADS.c.load_id, LOADS.c.content, LOADS.c.tables, LOADS.c.rows, LOADS.c.published_at
-    found = connection.execute(
-        select(*columns).where(LOADS.c.dataset == dataset).order_by(LOADS.c.load_id.desc())
-    ).all()
-    return [Load(*row) for row in found]
-
-
-def find_published(connection: Connection, dataset: str) -> Load | None:
-    """Return the load whose tables readers see now."""
-    return next((load for load in list_loads(connection, dataset) if load.published_at), None)
-
-
-def open_load(connection: Connection, facts: dict[str, Any], relations: Sequence[str]) -> Load:
-    """Enter a new load in the ledger and commit, so that whatever it leaves behind can be found.
-
-    Args:
-        facts: dataset, run_id and content.
-        relations: the names that readers will see.
+    Raises:
+        UsageError: there is no version before.
     """
-    load_id = connection.scalar(LOADS.insert().values(**facts, tables={}, rows={}).returning(LOADS.c.load_id))
-    # The name is for people who look; place and load make it unique where it had to be cut to 63 bytes.
-    tables = {
-        relation: f"{relation.encode()[:40].decode(errors='ignore')}_{place}_{load_id}"
-        for place, relation in enumerate(relations)
-    }
-    connection.execute(LOADS.update().where(LOADS.c.load_id == load_id).values(tables=tables))
-    connection.commit()
-    return Load(int(load_id or 0), facts["content"], tables, {}, None)
+    published = find_published(list_loads(connection, dataset))
+    if len(published) < 2:
+        raise UsageError(f"{dataset} has no version before the one that is published: nothing was changed")
+    now, before = published[:2]
+    if set(before.tables.values()) & set(now.tables.values()):
+        raise UsageError(
+            f"{dataset} was loaded in place (inPlace: true in its contract), so there is no version to go back to"
+        )
+    entered = sql.SQL(f"UPDATE {VERSIONS}.loads SET state = 'ready', published_at = NULL WHERE load_id = {{}}").format(
+        sql.Literal(now.load_id)
+    )
+    gone = [name for name in now.tables if name not in before.tables]
+    _switch_patiently(connection, before.tables, gone, terms, [entered])
+    return before, now
 
 
-def publish_load(
-    connection: Connection, load: Load, tables: dict[str, Table], rows: dict[str, int], reader: str | None
+def _switch_patiently(
+    connection: Any, tables: dict[str, str], gone: Sequence[str], terms: Terms, entries: Sequence[sql.Composable]
 ) -> None:
-    """Switch all views to the load's tables in one transaction, and enter it in the ledger as published.
-
-    Raises:
-        ServiceError: a reader holds a lock for longer than a minute.
-        LoadError: a view of someone else's needs a column that is gone.
-    """
-    deadline = time.monotonic() + _GIVE_UP_SECONDS
+    """Try the switch until it gets its locks, with growing pauses in which readers pass."""
+    deadline = time.monotonic() + terms.give_up_seconds
     pause = 0.05
     while True:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SET LOCAL search_path = pg_catalog")  # so that definitions come out fully qualified
+            switches = [plan_switch(cursor, relation, table, terms.reader) for relation, table in tables.items()]
+            drops = [plan_drop(cursor, relation) for relation in gone]
+        _refuse_losses(switches, terms.named)
         try:
-            with connection.begin():
-                connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'"))
-                for relation, table in tables.items():
-                    _switch_view(connection, relation, table, reader)
-                _drop_views_no_longer_there(connection, load, tables)
-                done = {"rows": rows, "published_at": func.now()}
-                connection.execute(LOADS.update().where(LOADS.c.load_id == load.load_id).values(**done))
+            with connection, connection.cursor() as cursor:
+                _switch(cursor, switches, [drop for drop in drops if drop], terms, entries)
             return
-        except DBAPIError as error:
-            code = getattr(error.orig, "pgcode", None)
-            if code == "2BP01":
-                raise LoadError(f"a view of another needs a column that is gone or changed: {error.orig}") from error
-            if code != "55P03":
-                raise
+        except errors.LockNotAvailable as error:
+            holder = _find_holder(connection, [*tables, *gone])
             if time.monotonic() > deadline:
                 raise ServiceError(
-                    "PostgreSQL", f"a reader keeps {', '.join(tables)} locked; end it and run again"
+                    "PostgreSQL",
+                    f"{holder}; nothing was published, the new version is kept ready: end that process, then "
+                    f"`workbench publish {next(iter(tables))}`",
                 ) from error
-            time.sleep(pause)
-            pause = min(1.0, pause * 2)
+        time.sleep(pause)
+        pause = min(1.0, pause * 2)
 
 
-def _switch_view(connection: Connection, relation: str, table: Table, reader: str | None) -> None:
-    """Point the view at the table; make it anew where PostgreSQL would refuse the change of columns."""
-    inspector = inspect(connection)
-    if relation in inspector.get_view_names(PUBLIC):
-        old = [(column["name"], str(column["type"])) for column in inspector.get_columns(relation, PUBLIC)]
-        new = [(column["name"], str(column["type"])) for column in inspector.get_columns(table.name, VERSIONS)]
-        if new[: len(old)] != old:
-            connection.execute(text(f"DROP VIEW {_quote(connection, PUBLIC, relation)} RESTRICT"))
-    connection.execute(CreateView(select(table), relation, schema=PUBLIC, or_replace=True))
-    shown = [Column(column.name, column.type, comment=column.comment) for column in table.columns]
-    for column in Table(relation, MetaData(), *shown, schema=PUBLIC).columns:
-        if column.comment:
-            connection.execute(SetColumnComment(column))
-    if reader:
-        role = connection.dialect.identifier_preparer.quote(reader)
-        connection.execute(text(f"GRANT USAGE ON SCHEMA {PUBLIC} TO {role}"))
-        connection.execute(text(f"GRANT SELECT ON {_quote(connection, PUBLIC, relation)} TO {role}"))
+def plan_drop(cursor: Any, relation: str) -> sql.Composable | None:
+    """Return what drops the view of a relation that is no more; None where it is gone already."""
+    cursor.execute("SELECT to_regclass(quote_ident(%s) || '.' || quote_ident(%s))", (PUBLIC, relation))
+    there = cursor.fetchone()[0] is not None
+    return sql.SQL("DROP VIEW {} RESTRICT").format(sql.Identifier(PUBLIC, relation)) if there else None
 
 
-def _drop_views_no_longer_there(connection: Connection, load: Load, tables: dict[str, Table]) -> None:
-    """Drop views of this dataset's last load that this load has not: a saved query that was removed."""
-    dataset = connection.scalar(select(LOADS.c.dataset).where(LOADS.c.load_id == load.load_id))
-    before = find_published(connection, str(dataset))
-    for relation in set(before.tables if before else ()) - set(tables):
-        connection.execute(text(f"DROP VIEW IF EXISTS {_quote(connection, PUBLIC, relation)} RESTRICT"))
+def _refuse_losses(switches: Sequence[Switch], named: Collection[str]) -> None:
+    """Stop where readers would lose something of a relation that is not named."""
+    for switch in switches:
+        if switch.breaking and not {switch.relation, f"{PUBLIC}.{switch.relation}"} & set(named):
+            built = ", ".join(view.label for view in switch.dependents) or "no view of the database"
+            raise LoadError(
+                f"{PUBLIC}.{switch.relation}: {'; '.join(switch.changes)}; built on it: {built}; nothing was published,"
+                f" the version is kept ready: `workbench publish {switch.relation} --break {switch.relation}` goes on"
+            )
 
 
-def drop_old_versions(connection: Connection, dataset: str) -> None:
-    """Drop the tables of loads that died and of those before the previous one, and their ledger rows.
+def _switch(
+    cursor: Any,
+    switches: Sequence[Switch],
+    drops: Sequence[sql.Composable],
+    terms: Terms,
+    entries: Sequence[sql.Composable],
+) -> None:
+    """Make all changes inside the caller's transaction; all waits for locks together last LOCK_SECONDS at most."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    cursor.execute("SET LOCAL search_path = pg_catalog")
+    if terms.reader:
+        _grant_schema(cursor, terms.reader)
+    for entry in entries:
+        cursor.execute(entry)
+    lost: list[str] = []
+    for switch in switches:
+        _wait_until(cursor, deadline)
+        if switch.changes:
+            lost += _make_anew(cursor, switch, terms.named)
+        else:
+            for statement in switch.statements:
+                cursor.execute(statement)
+    if lost:
+        raise LoadError(
+            f"{', '.join(lost)} cannot be built on the new columns; nothing was published, the new version is kept "
+            f"ready: mend them, or name each: `workbench publish {switches[0].relation} "
+            + " ".join(f"--break {name}" for name in lost)
+            + "`"
+        )
+    for drop in drops:
+        _wait_until(cursor, deadline)
+        _drop(cursor, drop)
+    crash_point("switching")
 
-    A table that a reader still holds stays until the next load.
-    """
-    loads = list_loads(connection, dataset)
-    connection.rollback()  # what reads began a transaction; each drop has one of its own
-    keep = [load.load_id for load in loads if load.published_at][:2]
-    for load in loads:
-        if load.load_id in keep:
-            continue
-        try:
-            with connection.begin():
-                connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'"))
-                for name in load.tables.values():
-                    connection.execute(DropTable(Table(name, MetaData(), schema=VERSIONS), if_exists=True))
-                connection.execute(LOADS.delete().where(LOADS.c.load_id == load.load_id))
-        except DBAPIError as error:
-            if getattr(error.orig, "pgcode", None) != "55P03":
-                raise
+
+def _grant_schema(cursor: Any, reader: str) -> None:
+    cursor.execute("SELECT has_schema_privilege(%s, %s, 'USAGE')", (reader, PUBLIC))
+    if not cursor.fetchone()[0]:
+        cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(sql.Identifier(PUBLIC), sql.Identifier(reader)))
 
 
-def _quote(connection: Connection, schema: str, name: str) -> str:
-    preparer = connection.dialect.identifier_preparer
-    return f"{preparer.quote(schema)}.{preparer.quote(name)}"
+def _wait_until(cursor: Any, deadline: float) -> None:
+    left = max(1, int((deadline - time.monotonic()) * 1000))
+    cursor.execute(f"SET LOCAL lock_timeout = '{left}ms'")
+
+
+def _drop(cursor: Any, statement: sql.Composable) -> None:
+    try:
+        cursor.execute(statement)
+    except errors.DependentObjectsStillExist as error:
+        said = " ".join(f"{error.diag.message_primary}: {error.diag.message_detail}".split())
+        raise LoadError(
+            f"{said}; nothing was published, the new version is kept ready: drop or mend it first"
+        ) from error
+
+
+def _make_anew(cursor: Any, switch: Switch, named: Collection[str]) -> list[str]:
+    """Drop the view with what is built on it and make all of it again; return what could not be made."""
+    for view in (*reversed(switch.dependents), *([switch.view] if switch.view else [])):
+        _drop(cursor, view.drop())
+    for statement in switch.statements[:1]:
+        cursor.execute(statement)
+    if switch.view:
+        _restore(cursor, _without_lost_columns(cursor, switch.view))
+    for statement in switch.statements[1:]:
+        cursor.execute(statement)
+    lost = []
+    for view in switch.dependents:
+        if not _make_again(cursor, view) and not {view.label, view.name} & set(named):
+            lost.append(view.label)
+    return lost
+
+
+def _without_lost_columns(cursor: Any, view: Kept) -> Kept:
+    """Leave out comments and grants of columns that the view has no more."""
+    cursor.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(sql.Identifier(view.schema, view.name)))
+    there = {column.name for column in cursor.description}
+    comments = {name: text for name, text in view.shape.comments.items() if name in there}
+    grants = tuple(grant for grant in view.grants if not grant[0] or grant[0] in there)
+    return replace(view, shape=replace(view.shape, comments=comments), grants=grants)
+
+
+def _restore(cursor: Any, view: Kept) -> None:
+    try:
+        for statement in view.restore():
+            cursor.execute(statement)
+    except errors.InsufficientPrivilege as error:
+        raise LoadError(
+            f"{view.label} belongs to {view.owner} and cannot be made again by this role "
+            f"({error.diag.message_primary}); nothing was published, the new version is kept ready: "
+            "make this role a member of the owner's"
+        ) from error
+
+
+def _make_again(cursor: Any, view: Kept) -> bool:
+    """Make a dependent view as it was; False where the new columns do not allow it."""
+    cursor.execute("SAVEPOINT dependent")
+    try:
+        made = view.create()
+        cursor.execute(made[0])
+        for statement in made[1 : 1 + len(view.indexes)]:
+            cursor.execute(statement)
+    except _BROKEN:
+        cursor.execute("ROLLBACK TO SAVEPOINT dependent")
+        return False
+    cursor.execute("RELEASE SAVEPOINT dependent")
+    _restore(cursor, _without_lost_columns(cursor, view))
+    return True
+
+
+def _find_holder(connection: Any, relations: Sequence[str]) -> str:
+    """Say which process is in the way, and since when."""
+    with connection, connection.cursor() as cursor:
+        names = [sql.Identifier(PUBLIC, relation).as_string(cursor) for relation in relations]
+        cursor.execute("SELECT array_remove(array_agg(to_regclass(n)::oid), NULL) FROM unnest(%s) n", (names,))
+        oids = cursor.fetchone()[0] or []
+        cursor.execute(_HOLDERS, (oids,))
+        found = cursor.fetchone()
+    if not found:
+        return f"a lock on {', '.join(relations)} was not to be had"
+    pid, user, application, state, since, relation = found
+    who = ", ".join(filter(None, (user, application, state)))
+    return f"process {pid} ({who or 'unknown'}) holds a lock on {relation} since {since or 'an unknown time'}"

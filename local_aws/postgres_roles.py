@@ -37,6 +37,8 @@ def ensure_roles(home: Path, port: int) -> None:
         cursor.execute(f"REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC")
         cursor.execute(f"GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {DATABASE} TO {LOADER}")
         cursor.execute(f"GRANT CONNECT ON DATABASE {DATABASE} TO {READER}")
+        # so that a load can say since when a reader is in its way
+        cursor.execute(f"GRANT pg_read_all_stats TO {LOADER}")
 
 
 def count_clients(home: Path, port: int) -> int:

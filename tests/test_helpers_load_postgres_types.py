@@ -4,7 +4,13 @@ import pytest
 from sqlalchemy.dialects import postgresql
 
 from helpers.errors import LoadError
-from helpers.load_postgres_types import check_result_type, make_table, select_expression, to_postgres
+from helpers.load_postgres_types import (
+    check_identifier,
+    check_result_type,
+    make_columns,
+    select_expression,
+    to_postgres,
+)
 
 MAPPING = {
     "boolean": "BOOLEAN",
@@ -53,7 +59,9 @@ def test_a_saved_querys_nested_column_is_refused(kind: str) -> None:
 def test_a_name_that_postgresql_would_cut_is_refused(names: list[str]) -> None:
     """Identifiers have 1 to 63 bytes."""
     with pytest.raises(LoadError, match="63 bytes"):
-        make_table("s", "t", dict.fromkeys(names, "int"), {})
+        make_columns(dict.fromkeys(names, "int"), {})
+    with pytest.raises(LoadError, match="63 bytes"):
+        check_identifier(names[0])
 
 
 def test_an_unknown_type_is_refused() -> None:

@@ -12,7 +12,7 @@ from workbench.console import Output
 
 # in the order in which --help lists them
 NAMES = (
-    *("run", "plan", "repair", "replay", "runs", "accept", "schedule"),
+    *("run", "plan", "repair", "replay", "runs", "accept", "schedule", "publish", "rollback"),
     *("up", "down", "status", "env", "reset", "lab", "watch", "dashboards"),
 )
 
