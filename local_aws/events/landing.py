@@ -79,6 +79,10 @@ class Landing:
         if self._told.get((bucket, key)) != Identity.of(found):
             self.note(bucket, key)
 
+    def pending(self) -> set[Place]:
+        """Return what was seen and is not known to be whole."""
+        return set(self._pending)
+
     def settle(self) -> list[Landed]:
         """Return the objects that are whole now and were not told of, in the order in which they were noted."""
         now, landed = time.monotonic(), []
