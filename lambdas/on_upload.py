@@ -77,7 +77,9 @@ def read_event(event: Json, known: set[str], sent: float) -> dict[str, float]:
     if event.get("detail-type") == "Sweep":
         if "dataset" in event.get("detail", {}):
             return dict.fromkeys({event["detail"]["dataset"]} & known, sent)
-        for dataset in sorted(known):  # a message for each, since one run is under way at a time
+        listed = client("s3").list_objects_v2(Bucket=os.environ["RAW_BUCKET"], Delimiter="/")
+        delivered = {entry["Prefix"].rstrip("/") for entry in listed.get("CommonPrefixes", [])}
+        for dataset in sorted(known & delivered):  # a message for each, since one run is under way at a time
             body = json.dumps({"detail-type": "Sweep", "detail": {"dataset": dataset}})
             client("sqs").send_message(QueueUrl=os.environ["QUEUE_URL"], MessageBody=body)
         return {}

@@ -117,6 +117,7 @@ EVENTS: Json = {
         allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], UPLOADS),
         allow("sqs:SendMessage", [UPLOADS, DEAD]),
         allow("s3:ListBucket", f"arn:aws:s3:::{CURATED}", StringEquals={"s3:prefix": "_contracts/"}),
+        allow("s3:ListBucket", f"arn:aws:s3:::{RAW}"),
         allow(["glue:StartJobRun", "glue:GetJobRuns"], f"arn:aws:glue:{PLACE}:job/{JOB}"),
         write_logs("on-upload"),
     ),

@@ -176,7 +176,10 @@ def test_a_single_event_that_must_come_again_raises(tmp_path: Path) -> None:
 
 
 def test_a_sweep_rings_for_every_dataset(aws: World) -> None:
-    """The nightly message becomes one for each dataset; each starts a run in its turn."""
+    """The nightly message becomes one for each dataset that has raw objects; each starts a run in its turn."""
+    for key in ("student_sample/a.csv", "tennessee_star/a.csv", "nobody/a.csv"):
+        aws.s3.put_object("raw", key, b"x")
+    aws.s3.put_object("curated", "_contracts/empty.json", b"{}")
     aws.queues.send("uploads", [('{"detail-type": "Sweep"}', {})])
     for _ in range(4):
         aws.deliver()

@@ -74,6 +74,10 @@ class Bucket:
     def get_paginator(self, name: str) -> Any:
         return SimpleNamespace(paginate=self._paginate)
 
+    def list_objects_v2(self, Bucket: str, Delimiter: str) -> Json:
+        found = {key.partition(Delimiter)[0] + Delimiter for bucket, key in self.objects if bucket == Bucket}
+        return {"CommonPrefixes": [{"Prefix": prefix} for prefix in sorted(found)]}
+
     def _paginate(self, Bucket: str, Prefix: str) -> Iterator[Json]:
         found = sorted((key, etag) for (bucket, key), (etag, _) in self.objects.items() if bucket == Bucket)
         yield {"Contents": [{"Key": k, "ETag": f'"{e}"', "Size": 1} for k, e in found if k.startswith(Prefix)]}

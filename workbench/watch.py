@@ -54,6 +54,7 @@ class Watch:
         self._output = output
         self._records: dict[str, ChainRecord] = {}  # by job run, while it runs
         self._keys: dict[str, list[str]] = {}  # new keys by dataset, since its last run began
+        self._waiting = ""
         self.endpoints: Endpoints | None = None
         self.chains = Chains(not config.trigger_only, self._told)
 
@@ -77,8 +78,10 @@ class Watch:
     def invoked(self, function: str, outcome: Outcome) -> None:
         """Show what a function printed, and its error."""
         name = function.rpartition("local-")[2]
-        for text in outcome.printed:
-            self.line(f"{name}: {_read_log(text)}")
+        for line in [_read_log(text) for text in outcome.printed]:
+            if line != self._waiting:  # a batch that waits for a busy job comes again and again
+                self.line(f"{name}: {line}")
+            self._waiting = line
         if outcome.error:
             self.line(f"{name} failed: {outcome.error}; it is tried again (log: logs/lambda-{function}.log)")
 
