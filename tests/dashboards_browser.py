@@ -72,7 +72,8 @@ def wait_until_drawn(page, charts):
 
 def read_figure(page, title):
     """Return the text of a figure by its chart's title."""
-    return page.locator(HOLDER).filter(has_text=title).locator(".header-line").first.inner_text().strip()
+    holder = page.locator(HOLDER).filter(has=page.locator(".header-line"))
+    return holder.filter(has_text=title).locator(".header-line").first.inner_text().strip()
 
 
 def wait_for_figure(page, title, expected):
@@ -113,6 +114,8 @@ def act(page, step, answer):
     elif kind == "figure":
         answer["figure"] = wait_for_figure(page, step["chart"], step["expected"])
     elif kind == "shot":
+        if "charts" in step:
+            wait_until_drawn(page, step["charts"])
         page.screenshot(path=step["path"])
     elif kind == "tell":
         Path(step["path"]).touch()

@@ -140,6 +140,12 @@ def run_workbench(home: Path, *arguments: str) -> subprocess.CompletedProcess[st
     )
 
 
+def runs(pid: int | None) -> bool:
+    """Say whether the process runs; one that ended and that nobody asked about does not."""
+    assert pid
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
 def find_chromium() -> str:
     """Return where chromium is; fail saying how to get it where there is none."""
     found = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -210,7 +216,7 @@ def test_every_chart_is_drawn_and_nothing_leaves_the_machine(served: Served, dat
 
 FIGURES = {
     "Examinations": ("COUNT(*)", "{:,}"),
-    "Average final percentage (%)": ("AVG(final_percentage)", "{:.1f}"),
+    "Final percentage (%)": ("AVG(final_percentage)", "{:.1f}"),
     "Pass rate (% of results)": (
         "1.0 * COUNT(*) FILTER (WHERE final_percentage >= 50) / COUNT(final_percentage)",
         "{:.1%}",
@@ -238,7 +244,7 @@ def test_figures_are_those_of_postgres_and_filters_change_them(served: Served, t
     native = [{"do": "native", "filter": "Region", "value": "South"}, *figures(served, "region = 'South'")]
     cross = [{"do": "cross", "chart": "Results by region and lunch", "value": "West"}]
     steps = [page, *figures(served), *native, page, *cross, *figures(served, "region = 'West'")]
-    steps.append({"do": "shot", "path": str(SCREENSHOTS / "student-sample-west.png")})
+    steps.append({"do": "shot", "path": str(SCREENSHOTS / "student-sample-west.png"), "charts": 12})
     answers = served.look(steps, tmp_path / "seen.json")["answers"]
     for step, answer in zip(steps, answers, strict=True):
         if step["do"] == "figure":
@@ -293,7 +299,7 @@ def test_no_secret_is_in_processes_logs_assets_or_metadata(served: Served) -> No
 def test_superset_reads_as_a_role_that_cannot_write(served: Served) -> None:
     """The role of the dashboards may read what is published, and change nothing."""
     for statement in (f"DELETE FROM analytics.{SAMPLE}", "CREATE TABLE analytics.mine (a int)"):
-        with pytest.raises(psycopg2.Error, match="read-only transaction"):
+        with pytest.raises(psycopg2.Error, match="read-only transaction|permission denied"):
             served.query(statement)
     uris = served.query("SELECT sqlalchemy_uri FROM dbs", "superset", "superset")
     assert uris == [("postgresql+psycopg2://workbench_reader@127.0.0.1/analytics",)]
@@ -404,7 +410,7 @@ def test_stopping_and_starting_keeps_port_and_account(served: Served) -> None:
     """`--stop` ends every process; the next start is on the same port, sets up nothing anew, and shows no password."""
     before = status(served.home)
     assert served.workbench("dashboards", "--stop").stdout == "Superset is down\n"
-    assert status(served.home).state == "down" and before.pid and not psutil.pid_exists(before.pid)
+    assert status(served.home).state == "down" and not runs(before.pid)
     assert "Superset is down; `workbench dashboards` starts it" in refresh(served.home, SAMPLE)
     done = served.workbench("dashboards")
     assert done.returncode == 0 and "making Superset's tables" not in done.stdout
@@ -415,7 +421,7 @@ def test_the_stacks_end_is_supersets_end(served: Served) -> None:
     """Without PostgreSQL there is nothing to show: `workbench down` stops Superset too, and status says it."""
     before = status(served.home)
     assert served.workbench("down").returncode == 0
-    assert before.pid and not psutil.pid_exists(before.pid)
+    assert status(served.home).state == "down" and not runs(before.pid)
     done = served.workbench("dashboards", "--status")
     assert done.returncode == 4 and "down" in done.stdout
     assert refresh(served.home, SAMPLE).endswith("`workbench dashboards` starts it")
