@@ -1,18 +1,26 @@
 """Load one CSV object into PostgreSQL as step 04 does, in a process of its own.
 
-python -m benchmarks.load_process BUCKET KEY TABLE      prints {"rows": …, "seconds": …}: the load without imports
+    python -m benchmarks.load_process BUCKET KEY TABLE [CONNECTIONS]
+
+Prints {"rows", "seconds", "cpu", "before_mb", "peak_mb"}: the load alone, without imports and without key and indexes;
+its CPU and resident memory are this process's, before the load and at its peak.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
 
-from helpers.load_postgres import copy_extract
-from helpers.load_postgres_extract import Extract
-from helpers.load_postgres_publish import VERSIONS, prepare_schemas
-from helpers.load_postgres_types import make_table
+from psycopg2 import sql
+
+from helpers.load_postgres_copy import CopyTarget, copy_source, s3_source
+from helpers.load_postgres_ledger import VERSIONS, prepare_schemas
+from helpers.load_postgres_types import VersionTable, make_columns
 from helpers.objects import list_objects
 from helpers.progress import ProgressLine
 from helpers.session import open_session
@@ -32,21 +40,46 @@ COLUMNS = {
 }
 
 
-def load_object(bucket: str, key: str, name: str) -> dict[str, float]:
-    """Fill a new table of the versions' schema from the object; return rows and seconds."""
+def load_object(bucket: str, key: str, name: str, connections: int = 1) -> dict[str, Any]:
+    """Fill a new table of the versions' schema from the object."""
     session = open_session()
     [place] = list_objects(session.client("s3"), bucket, key)
-    extract = Extract(name, place, COLUMNS, 0, {}, 0)
-    with session.engine().connect() as connection:
+    table = VersionTable(VERSIONS, name, make_columns(COLUMNS, {}))
+    with closing(session.connect_postgres()) as connection:
         prepare_schemas(connection)
-        table = make_table(VERSIONS, name, COLUMNS, {})
-        table.drop(connection, checkfirst=True)
-        connection.commit()
-        begun = time.perf_counter()
+        with connection, connection.cursor() as cursor:
+            cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table.identifier))
+            for statement in table.create_statements():
+                cursor.execute(statement)
+        source, target = s3_source(session.client("s3"), place), CopyTarget(VERSIONS, name, tuple(COLUMNS))
+        before = start_watching()
+        begun, cpu = time.perf_counter(), time.process_time()
         with ProgressLine("loading", place.bytes) as progress:
-            rows = copy_extract(session, connection, extract, table, progress)
-        return {"rows": rows, "seconds": time.perf_counter() - begun}
+            copied = copy_source(session.connect_postgres, source, target, progress, connections)
+        with connection, connection.cursor() as cursor:
+            cursor.execute(sql.SQL("ANALYZE {}").format(table.identifier))
+        seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
+    return {"rows": copied.rows, "seconds": seconds, "cpu": cpu, "before_mb": before, "peak_mb": read_memory("VmHWM")}
+
+
+def start_watching() -> float:
+    """Forget the peak of memory so far, where the system can; return what is resident now, in MB."""
+    place = Path(f"/proc/{os.getpid()}/clear_refs")
+    if place.exists():
+        place.write_text("5")
+    return read_memory("VmRSS")
+
+
+def read_memory(field: str) -> float:
+    """Return VmRSS or VmHWM of this process in MB; elsewhere than on Linux its peak so far."""
+    place = Path("/proc/self/status")
+    if not place.exists():
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    [line] = [line for line in place.read_text().splitlines() if line.startswith(f"{field}:")]
+    return round(int(line.split()[1]) / 1024, 1)
 
 
 if __name__ == "__main__":
-    print(json.dumps(load_object(*sys.argv[1:4])))
+    print(json.dumps(load_object(*sys.argv[1:4], *map(int, sys.argv[4:]))))

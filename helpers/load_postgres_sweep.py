@@ -28,11 +28,29 @@ def load_connection(session: Session, dataset: str) -> Iterator[Any]:
         keeper, connection = (stack.enter_context(closing(session.connect_postgres())) for _ in range(2))
         prepare_schemas(connection)
         lock_dataset(keeper, dataset)
-        for load in list_loads(connection, dataset):
-            if load.state == "loading":  # nobody else loads it now, so its loader is dead
-                kept = {name for one in find_published(list_loads(connection, dataset)) for name in one.tables.values()}
-                discard_load(connection, load, kept)
+        drop_dead_loads(connection, dataset)
         yield connection
+
+
+def drop_dead_loads(connection: Any, dataset: str) -> None:
+    """Drop what loads left behind whose loader died; the caller holds the dataset's lock, so nobody else loads it."""
+    loads = list_loads(connection, dataset)
+    used = {name for load in find_published(loads) for name in load.tables.values()}
+    for load in loads:
+        if load.state == "loading":
+            discard_load(connection, load, used)
+
+
+def find_shown(connection: Any, dataset: str) -> Load | None:
+    """Return the load whose tables readers see now; None where there is none, or rows of it are missing."""
+    published = find_published(list_loads(connection, dataset))
+    return published[0] if published and is_whole(connection, published[0]) else None
+
+
+def find_ready(connection: Any, dataset: str) -> Load | None:
+    """Return the newest load if it is one that could be published."""
+    loads = list_loads(connection, dataset)
+    return loads[0] if loads and loads[0].state == "ready" else None
 
 
 def drop_old_versions(connection: Any, dataset: str, keep_ready: bool = True) -> None:

@@ -211,11 +211,14 @@ def read_figures(cursor: Any, table: sql.Composable, columns: Sequence[VersionCo
 def compare_figures(
     relation: str, columns: Sequence[VersionColumn], full: bool, athena: Sequence[Any], postgres: Sequence[Any]
 ) -> list[Check]:
-    """Set both sides' figures against each other, in the order in which both were computed."""
+    """Set both sides' figures against each other, in the order in which both were computed.
+
+    Where only the rows are known of one side, only they are compared.
+    """
     named = [("", _ROWS)] + [(column.name, figure) for column in columns for figure in list_figures(column, full)]
     checks: list[Check] = []
     scale = 0.0
-    for (column, figure), ours, theirs in zip(named, athena, postgres, strict=True):
+    for (column, figure), ours, theirs in zip(named, athena, postgres, strict=len(athena) > 1):
         if figure.name == "sum of sizes" and ours is not None:
             scale = float(ours)
         agrees = _agree(figure.compare, ours, theirs, scale)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from helpers.errors import UsageError
 from helpers.load_postgres_ledger import PUBLIC, find_dataset, list_loads
 from helpers.load_postgres_publish import Terms, publish_load, roll_back
-from helpers.load_postgres_sweep import drop_old_versions, load_connection
+from helpers.load_postgres_sweep import drop_old_versions, find_ready, load_connection
 from helpers.record import step_entry
 from helpers.session import open_session
 
@@ -57,13 +57,13 @@ def _by_hand(profile: str | None, table: str, named: frozenset[str], back: bool)
     with closing(session.connect_postgres()) as asking:
         dataset, relation = find_dataset(asking, table)
     with load_connection(session, dataset) as connection:
-        loads = list_loads(connection, dataset)
         if back:
-            mine = {name for load in loads for name in load.tables}
+            mine = {name for load in list_loads(connection, dataset) for name in load.tables}
             shown, _ = roll_back(connection, dataset, Terms(session.reader, named | mine))
         else:
-            if not loads or loads[0].state != "ready":
+            ready = find_ready(connection, dataset)
+            if ready is None:
                 raise UsageError(f"{dataset}: no version is kept ready; `workbench run --dataset {dataset}` makes one")
-            shown = publish_load(connection, loads[0], Terms(session.reader, named))
+            shown = publish_load(connection, ready, Terms(session.reader, named))
             drop_old_versions(connection, dataset)
     return Publication(f"{PUBLIC}.{relation}", tuple(shown.tables), shown.rows.get(relation, 0), shown.run_id)

@@ -1,0 +1,101 @@
+"""kill -9 of the loader and of the server at every point of the protocol."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+from load_lab import Server, kill_server, serve
+
+from helpers.load_postgres_crash import POINTS
+
+WORKER = Path(__file__).with_name("load_worker.py")
+ROOT = WORKER.parent.parent
+ROWS = 5_000
+AFTER = ("published", "dropped")
+# Files of the database that no relation of its catalog has: what a table of a dead transaction leaves behind.
+ORPHANS = """
+SELECT file FROM pg_ls_dir('base/' || (SELECT oid FROM pg_database WHERE datname = 'analytics')) file
+WHERE file ~ '^[0-9]+$' AND NOT EXISTS (
+    SELECT 1 FROM pg_class c WHERE coalesce(nullif(c.relfilenode, 0), pg_relation_filenode(c.oid)) = file::oid)
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The embedded PostgreSQL alone."""
+    yield from serve(tmp_path_factory.mktemp("postgres") / "home")
+
+
+def run_worker(server: Server, dataset: str, shift: int, crash: str = "") -> "subprocess.Popen[str]":
+    """Start a load of ROWS numbers from `shift` on, which crashes where `crash` says."""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{WORKER.parent}"}
+    if crash:
+        environment["WORKBENCH_CRASH_AT"] = crash
+    command = [sys.executable, str(WORKER), str(server.home), dataset, str(ROWS), str(shift)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True)
+
+
+def read(server: Server, dataset: str) -> tuple[int, int]:
+    """Return least id and count, as the reader sees them, once the server answers."""
+    for _ in range(200):
+        try:
+            [found] = server.read(f"SELECT min(id), count(*) FROM analytics.{dataset}")
+            return int(found[0]), int(found[1])
+        except psycopg2.OperationalError:
+            time.sleep(0.1)
+    raise AssertionError("the server did not come back")
+
+
+def kill_loader(server: Server, dataset: str, point: str) -> None:
+    """Let the loader kill itself at the point."""
+    process = run_worker(server, dataset, 100_000, point)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+
+
+def kill_server_under(server: Server, dataset: str, point: str) -> None:
+    """Stop the loader at the point, kill the server, and let the loader go on."""
+    process = run_worker(server, dataset, 100_000, f"{point}:stop")
+    _, status = os.waitpid(process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    kill_server(server)
+    os.kill(process.pid, signal.SIGCONT)
+    process.communicate(timeout=60)
+    assert process.returncode != 0 or point in AFTER
+
+
+VICTIMS = {"loader": kill_loader, "server": kill_server_under}
+SWEEP = [
+    pytest.param(victim, point, marks=() if point in sample else pytest.mark.slow)
+    for victim, sample in (("loader", ("copying", "switching", "published")), ("server", ("copying", "switching")))
+    for point in POINTS
+]
+
+
+@pytest.mark.parametrize(("victim", "point"), SWEEP)
+def test_whatever_is_killed_readers_see_a_whole_version_and_the_rerun_converges(
+    server: Server, victim: str, point: str
+) -> None:
+    """The old version stays until the switch is committed; the next load leaves two versions and no orphan file."""
+    dataset = f"{victim}_{point}"
+    first = run_worker(server, dataset, 0)
+    assert first.communicate(timeout=60)[0].split() == ["True"]
+    VICTIMS[victim](server, dataset, point)
+    assert read(server, dataset) == ((100_000 if point in AFTER else 0), ROWS)
+    again = run_worker(server, dataset, 100_000)
+    out, err = again.communicate(timeout=60)
+    assert out.split() == ["False" if point in AFTER else "True"], err
+    assert read(server, dataset) == (100_000, ROWS)
+    ledger = f"SELECT tables->>'{dataset}' FROM analytics_versions.loads WHERE dataset = '{dataset}' ORDER BY 1"
+    tables = f"SELECT tablename FROM pg_tables WHERE tablename LIKE '{dataset}%' ORDER BY 1"
+    assert len(server.read(ledger, "loader")) == 2
+    assert server.read(ledger, "loader") == server.read(tables, "loader")
+    server.run("CHECKPOINT", role="superuser")  # until then a dropped table leaves an empty file
+    assert server.read(ORPHANS, "superuser") == []
