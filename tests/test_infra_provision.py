@@ -160,7 +160,8 @@ def test_policies_follow_the_template(clients: Clients) -> None:
         ("{Type: AWS::Glue::Job, Properties: {Role: x}}", r"It \(AWS::Glue::Job\): property Name is missing"),
         ("{Type: AWS::Glue::Job, Properties: {Name: x}}", r"It \(AWS::Glue::Job\) cannot be provisioned: .*Role"),
         (
-            "{Type: AWS::Athena::WorkGroup, Properties: {Name: x, WorkGroupConfiguration: {ResultConfiguration: 1, A: 1}}}",
+            "{Type: AWS::Athena::WorkGroup, "
+            "Properties: {Name: x, WorkGroupConfiguration: {ResultConfiguration: 1, A: 1}}}",
             r"It \(AWS::Athena::WorkGroup\): WorkGroupConfiguration: property A is not provisioned locally",
         ),
     ],

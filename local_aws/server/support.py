@@ -24,7 +24,8 @@ of the state folder is refused before anything else.
 
 The catalog, jobs, crawlers, workgroups, executions, queues with their messages, rules, schedules, functions and the
 stack's outputs are in one SQLite file and survive restarts and kills. Rules, schedules and functions are acted on while
-`workbench watch` runs ([events.md](events.md)). Records of IAM and CloudWatch Logs are in memory: provisioning writes them again when the stack comes up.
+`workbench watch` runs ([events.md](events.md)). Records of IAM and CloudWatch Logs are in memory: provisioning writes
+them again when the stack comes up.
 
 There is no CreateStack: the stack is provisioned from `infra/template.yaml` by each service's own API, and
 CloudFormation only describes what was provisioned.
