@@ -25,7 +25,7 @@ Json = dict[str, Any]
 PAYLOAD_BYTES = 6 * 2**20
 ENVELOPE_BYTES = 700
 ASYNC_TRIES = 3
-ASYNC_SECONDS = 2.0  # on AWS a minute, then two
+RETRY_SECONDS = 2.0  # on AWS a minute, then two
 
 
 @dataclass
@@ -46,6 +46,7 @@ class Deliveries:
         self._functions = functions
         self._say = say
         self._waiting: list[_Invocation] = []
+        self.retry_seconds = RETRY_SECONDS
 
     def publish(self, events: Iterable[Json]) -> None:
         """Send events to the targets of the rules that they match."""
@@ -73,7 +74,7 @@ class Deliveries:
         for invocation in [entry for entry in self._waiting if entry.due <= time.monotonic()]:
             outcome = self._functions.invoke(invocation.function, invocation.event, invocation.id)
             invocation.tries += 1
-            invocation.due = time.monotonic() + ASYNC_SECONDS * invocation.tries
+            invocation.due = time.monotonic() + self.retry_seconds * invocation.tries
             if not outcome.error or invocation.tries >= ASYNC_TRIES:
                 self._waiting.remove(invocation)
             outcomes.append((invocation.function, outcome))
