@@ -44,6 +44,7 @@ def run_chain(dataset: str, run_id: str, job_run: str, after_job: bool) -> int:
     from helpers.config import build_config, find_home
     from helpers.load_postgres import load_tables
     from helpers.transform import read_job_run
+    from workbench.locks import hold_dataset
 
     cfg = build_config(dataset, run_id)
     report: dict[str, Any] = {}
@@ -62,18 +63,21 @@ def run_chain(dataset: str, run_id: str, job_run: str, after_job: bool) -> int:
 
         return {"said": refresh(find_home(), dataset)}
 
-    steps: dict[str, Callable[[], dict[str, Any]]] = {
-        "02_transform": read,
+    if run_step(STEPS[0], read) is None:
+        return 1
+    rest: dict[str, Callable[[], dict[str, Any]]] = {
         "03_catalog_query": query,
         "04_load_postgres": lambda: load_tables(cfg).figures(),
         "dashboards": renew,
     }
-    for step, work in steps.items():
-        if step != STEPS[0] and (not after_job or report.get("status") == "unchanged"):
+    if not after_job or report.get("status") == "unchanged":
+        for step in rest:
             tell(step, "skipped", reason=UNCHANGED if after_job else "--trigger-only")
-        elif run_step(step, work) is None:
-            return 1
-    return 0
+        return 0
+    # the lock of workbench.run: a run of the same dataset is waited for, and waits for this
+    lock = find_home() / "cache" / "runs" / f"local-{dataset}"
+    with hold_dataset(lock, run_id, wait=True, tell=lambda line: print(line, file=sys.stderr)):
+        return 0 if all(run_step(step, work) is not None for step, work in rest.items()) else 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from workbench.leftovers import RUN_MARK
 from workbench.record import ROOT
 from workbench.watch_record import ChainRecord
 
@@ -78,6 +80,7 @@ class Chains:
                 stderr=log,
                 text=True,
                 cwd=ROOT,
+                env={**os.environ, RUN_MARK: record.run_id},  # whoever settles a killed watcher's record ends it, too
                 start_new_session=True,  # Ctrl-C reaches it through `stop`
             )
         self._record = record
@@ -105,5 +108,7 @@ class Chains:
         if code == 0:
             record.end("succeeded")
         else:
-            record.end("failed", f"the chain's process ended with code {code}: see {record.folder / 'chain.log'}")
+            said = any(step.error for step in record.manifest.steps)
+            place = record.folder / "chain.log"
+            record.end("failed", "" if said else f"the chain's process ended with code {code}: see {place}")
         self._told(record, {"step": "", "status": record.manifest.status})

@@ -12,6 +12,7 @@ from workbench.record import (
     Manifest,
     StepRecord,
     append_log,
+    describe_environment,
     describe_git,
     describe_process,
     hash_lock,
@@ -19,7 +20,8 @@ from workbench.record import (
     utc_now,
     write_manifest,
 )
-from workbench.run import runs_folder
+from workbench.run import take_figures
+from workbench.runs import runs_folder
 from workbench.watch_chain import STEPS
 
 Json = dict[str, Any]
@@ -52,7 +54,8 @@ class ChainRecord:
             process=describe_process(),
             git=describe_git(),
             lock_sha256=hash_lock(),
-            steps=[StepRecord(step) for step in STEPS],
+            steps=[StepRecord(step, run=self.run_id) for step in STEPS],
+            environment=describe_environment(),
         )
         self.folder.mkdir(parents=True)
         self.update(STEPS[0], "running", {"reason": "asked for"})
@@ -66,25 +69,21 @@ class ChainRecord:
     def update(self, step: str, status: str, facts: Json) -> None:
         """Write down that a step began or how it ended."""
         record = next(found for found in self.manifest.steps if found.notebook == step)
+        if status == "running":
+            record.started_at, record.attempts = utc_now(), 1
         record.status = status
         record.reason = facts.get("reason", record.reason or "asked for")
         record.error = facts.get("error")
         record.seconds = facts.get("seconds", record.seconds)
-        figures = facts.get("figures", {})
-        record.rows_in, record.rows_out = figures.get("rows_in"), figures.get("rows_out")
-        record.rows_quarantined = figures.get("rows_quarantined")
-        record.outputs = list(figures.get("outputs", []))
-        self.manifest.outputs += record.outputs
-        if step == STEPS[0]:
-            self.manifest.inputs = list(figures.get("inputs", []))
-        for name, amount in (figures.get("cost") or {}).items():
-            self.manifest.cost[name] = self.manifest.cost.get(name, 0) + amount
-        self.manifest.answer = figures.get("answer") or self.manifest.answer
+        take_figures(record, self.manifest, facts.get("figures", {}))
         self._write(f"step {status}", notebook=step, **{key: facts[key] for key in ("error", "reason") if key in facts})
 
     def end(self, status: str, message: str = "") -> None:
         """Close the record: succeeded, failed or interrupted, which then holds for the step under way, too."""
-        self.manifest.status = status
+        self.manifest.status, self.manifest.ended_at = status, utc_now()
+        self.manifest.error = message or next(
+            (step.error["message"] for step in self.manifest.steps if step.error), None
+        )
         for record in self.manifest.steps:
             if record.status == "running" and status != "succeeded":
                 record.status = status

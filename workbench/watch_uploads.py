@@ -10,8 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws.endpoints import Endpoints
 from local_aws.events.clients import make_client
-from local_aws.processes import ProcessRef
-from workbench.run import runs_folder
+from workbench.record import process_lives
+from workbench.runs import runs_folder
 
 LOOKED_AT = 50
 
@@ -43,5 +43,4 @@ def _lives(run_id: str) -> bool:
         manifest = json.loads((runs_folder() / run_id / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    process = ProcessRef.read(manifest.get("process"))
-    return manifest.get("status") == "running" and process is not None and process.alive()
+    return manifest.get("status") == "running" and process_lives(manifest.get("process") or {})
