@@ -5,9 +5,8 @@ Figures of each measure, a distribution per measure, a trend over the date, bars
 
 import math
 from collections.abc import Sequence
-from itertools import islice
 
-from dashboards.columns import is_measure, label_column, list_categories, name_column
+from dashboards.columns import BY_DATA, is_measure, label_column, list_categories, name_column
 from dashboards.description import Chart, Description, Metric, Row
 from helpers.contract import Column, Contract
 
@@ -24,13 +23,12 @@ def describe(contract: Contract) -> Description:
     measures = [column for column in contract.columns if is_measure(contract, column)][:MEASURES]
     categories = [column for column in contract.columns if list_categories(column)][:CATEGORIES]
     date = _find_date(contract)
-    bands = {column.name: width for column in measures if (width := choose_width(column))}
+    bands = {column.name: choose_width(column) for column in measures}
     rows = [
         Row(20, _figures(contract, measures)),
-        *_in_rows([_distribution(column) for column in measures if column.name in bands], 42),
+        *_in_rows([_distribution(column) for column in measures], 42),
         *([Row(44, _trends(measures))] if date else []),
-        *_in_rows([_bars(column, measures) for column in categories], 44),
-        *([Row(50, (_table(categories, measures),))] if categories else []),
+        *_in_twos([*(_bars(column, measures) for column in categories), *_table(categories, measures)], 46),
     ]
     return Description(
         title=contract.title,
@@ -43,10 +41,10 @@ def describe(contract: Contract) -> Description:
     )
 
 
-def choose_width(column: Column) -> float | None:
-    """Return a round width of bands over the contract's bounds; None where it names none."""
+def choose_width(column: Column) -> float:
+    """Return a round width of bands over the contract's bounds; BY_DATA where it names none."""
     if column.minimum is None or column.maximum is None or column.maximum <= column.minimum:
-        return None
+        return BY_DATA
     least = (column.maximum - column.minimum) / _BANDS
     if column.type in ("int", "bigint"):
         least = max(1.0, least)
@@ -100,11 +98,13 @@ def _bars(category: Column, measures: Sequence[Column]) -> Chart:
     return Chart(f"bars_{category.name}", "bars", title, metrics, (category.name,), sort="category", known=True)
 
 
-def _table(categories: Sequence[Column], measures: Sequence[Column]) -> Chart:
+def _table(categories: Sequence[Column], measures: Sequence[Column]) -> list[Chart]:
+    if not categories:
+        return []
     by = tuple(column.name for column in categories[:2])
     metrics = ("row_count", *(f"average_{column.name}" for column in measures))
     words = " and ".join(_lower(column) for column in categories[:2])
-    return Chart("table", "table", f"Rows and averages by {words}", metrics, by)
+    return [Chart("table", "table", f"Rows and averages by {words}", metrics, by)]
 
 
 def _of_one_unit(measures: Sequence[Column]) -> list[Column]:
@@ -128,9 +128,9 @@ def _decapitalise(text: str) -> str:
 
 def _in_rows(charts: Sequence[Chart], height: int) -> list[Row]:
     """Return rows of two or three charts, none of them left alone where there are several."""
-    rest, rows = list(charts), []
-    while rest:
-        size = 3 if len(rest) % 2 else 2
-        rows.append(Row(height, tuple(islice(rest, size))))
-        del rest[:size]
-    return rows
+    first = 3 if len(charts) % 2 and len(charts) > 1 else 0
+    return ([Row(height, tuple(charts[:first]))] if first else []) + _in_twos(charts[first:], height)
+
+
+def _in_twos(charts: Sequence[Chart], height: int) -> list[Row]:
+    return [Row(height, tuple(charts[at : at + 2])) for at in range(0, len(charts), 2)]

@@ -12,7 +12,7 @@ PALETTE = "workbench"
 SEQUENTIAL = "workbench_blue"
 COUNT = "COUNT(*)"
 Params = dict[str, Any]
-_PAGE, _MARGIN, _LETTER, _GAP, _VALUE = 1248, 96, 6.5, 12, 30  # in pixels, at Superset's font of 12 pixels
+_PAGE, _MARGIN, _LETTER, _GAP = 1248, 96, 6.5, 12  # in pixels, at Superset's font of 12 pixels
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _bars(chart: Chart, place: Place) -> tuple[str, Params]:
         "metrics": list(chart.metrics),
         "show_legend": several,
         "orientation": "vertical" if place.has_room(chart, column) else "horizontal",
-        "show_value": _count_bars(chart, place) * _VALUE <= place.room(chart),
+        "show_value": _count_bars(chart, place) * (30 if ".0f" in metric.format else 40) <= place.room(chart),
         "only_total": False,
         "y_axis_bounds": [0, None],
         "truncateYAxis": False,

@@ -11,6 +11,7 @@ from dashboards.description import Description, Metric
 from helpers.contract import Column, Contract
 
 UNKNOWN = "unknown"
+BY_DATA = 0.0  # a width of bands that PostgreSQL chooses: round, 15 to 40 bands over what there is
 ZERO_WIDTH = chr(8203)
 _TYPES = {
     "string": "TEXT",
@@ -60,7 +61,8 @@ def band_name(column: Column) -> str:
 
 def label_band(column: Column, width: float) -> str:
     """Return what stands at the axis of a distribution."""
-    return f"{name_column(column)} ({column.unit + ', ' if column.unit else ''}bands of {width:g})"
+    bands = f"bands of {width:g}" if width else "bands of equal width"
+    return f"{name_column(column)} ({column.unit + ', ' if column.unit else ''}{bands})"
 
 
 def build_dataset_columns(contract: Contract, description: Description) -> list[dict[str, Any]]:
@@ -74,10 +76,10 @@ def build_dataset_columns(contract: Contract, description: Description) -> list[
             )
     for name, width in description.bands.items():
         column = contract.column(name)
-        expression = _band(column, width)
+        expression = _band(column, width) if width else _band_by_data(column, contract.table)
         columns.append(
             _calculated(band_name(column), label_band(column, width), "NUMERIC", expression)
-            | {"description": f"{column.description} In bands of {width:g}, named by the lower end."}
+            | {"description": f"{column.description} In bands that are named by their lower ends."}
         )
     return columns
 
@@ -112,6 +114,20 @@ def _band(column: Column, width: float) -> str:
         return lower
     last = (-(-column.maximum // width) - 1) * width
     return f"CASE WHEN {column.name} >= {column.maximum:g} THEN {last:g} ELSE {lower} END"
+
+
+def _band_by_data(column: Column, table: str) -> str:
+    """Return SQL for the lower end of a value's band where the contract has no bounds: 1, 2 or 5 times a power of ten.
+
+    The width is a subquery that PostgreSQL evaluates once, over all rows whatever the filters are.
+    """
+    least = "1" if column.type in ("int", "bigint") else "0.000001"
+    spread = f"GREATEST(CAST(MAX({column.name}) - MIN({column.name}) AS numeric) / 30, {least})"
+    scale = "power(10.0, floor(log(spread)))"
+    steps = " ".join(f"WHEN spread <= {step} * {scale} THEN {step}" for step in (1, 2, 5))
+    factor = f"CASE {steps} ELSE 10 END"
+    width = f"(SELECT {factor} * {scale} FROM (SELECT {spread} AS spread FROM analytics.{table}) AS range)"
+    return f"trim_scale(FLOOR(CAST({column.name} AS numeric) / {width}) * {width})"
 
 
 def _describe(contract: Contract, column: Column) -> dict[str, Any]:

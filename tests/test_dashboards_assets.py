@@ -12,7 +12,7 @@ import yaml
 
 from dashboards.assets import ASSETS, build_assets, dataset_of, describe_dataset, read_assets, write_assets
 from dashboards.automatic import choose_width, describe
-from dashboards.columns import build_dataset_columns, label_column, shown_name
+from dashboards.columns import BY_DATA, build_dataset_columns, label_column, shown_name
 from dashboards.description import KINDS, Description, read_description
 from dashboards.errors import DescriptionError
 from dashboards.layout import COLORS
@@ -186,11 +186,11 @@ def test_a_description_is_read_whole(performance: Contract) -> None:
     ("kind", "least", "most", "width"),
     [
         ("int", 0, 100, 5), ("int", 0, 999, 25), ("int", 0, 60, 2), ("int", 0, 7, 1), ("int", 0, 2_000_000, 50_000),
-        ("double", 0, 1, 0.05), ("double", -3, 5, 0.2), ("double", None, 5, None), ("int", 4, 4, None),
+        ("double", 0, 1, 0.05), ("double", -3, 5, 0.2), ("double", None, 5, BY_DATA), ("int", 4, 4, BY_DATA),
     ],
 )  # fmt: skip
-def test_bands_are_round_and_at_most_forty(kind: str, least: Any, most: Any, width: float | None) -> None:
-    """A measure's bounds are cut into bands of a round width; without bounds there are none."""
+def test_bands_are_round_and_at_most_forty(kind: str, least: Any, most: Any, width: float) -> None:
+    """A measure's bounds are cut into bands of a round width; without bounds PostgreSQL chooses."""
     assert choose_width(Column("x", kind, minimum=least, maximum=most)) == width
 
 

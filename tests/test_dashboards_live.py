@@ -23,6 +23,8 @@ import psycopg2
 import pytest
 
 from dashboards.assets import describe_dataset, stable_uuid
+from dashboards.automatic import describe
+from dashboards.columns import build_dataset_columns
 from helpers.contract import load_contract
 from local_aws.endpoints import read_endpoints
 from workbench.dashboards import refresh, status
@@ -265,6 +267,20 @@ def test_bands_hold_every_value_once(served: Served) -> None:
     assert all(band <= least and (most < band + 5 or band == 95) for band, _, least, most in rows)
 
 
+def test_bands_without_bounds_hold_every_value_once(served: Served) -> None:
+    """Where a contract has no bounds, PostgreSQL chooses a round width that gives fifteen to forty bands."""
+    contract = load_contract(STAR)
+    open_ended = replace(contract, columns=tuple(replace(c, minimum=None, maximum=None) for c in contract.columns))
+    columns = build_dataset_columns(open_ended, describe(open_ended))
+    [sql] = [column["expression"] for column in columns if column["column_name"] == "math_score_band"]
+    rows = served.query(
+        f"SELECT {sql}, COUNT(*), MAX(math_score) FROM analytics.{STAR} WHERE math_score IS NOT NULL GROUP BY 1"
+    )
+    [(present,)] = served.query(f"SELECT COUNT(math_score) FROM analytics.{STAR}")
+    assert sum(row[1] for row in rows) == present and 12 <= len(rows) <= 40
+    assert all(band % 20 == 0 and highest < band + 20 for band, _, highest in rows)
+
+
 def test_nothing_is_public_and_nothing_listens_beyond_loopback(served: Served) -> None:
     """Without logging in nothing is answered; Superset's processes listen and talk on loopback alone."""
     found = status(served.home)
@@ -299,7 +315,7 @@ def test_no_secret_is_in_processes_logs_assets_or_metadata(served: Served) -> No
 def test_superset_reads_as_a_role_that_cannot_write(served: Served) -> None:
     """The role of the dashboards may read what is published, and change nothing."""
     for statement in (f"DELETE FROM analytics.{SAMPLE}", "CREATE TABLE analytics.mine (a int)"):
-        with pytest.raises(psycopg2.Error, match="read-only transaction|permission denied"):
+        with pytest.raises(psycopg2.Error, match=r"read-only transaction|permission denied"):
             served.query(statement)
     uris = served.query("SELECT sqlalchemy_uri FROM dbs", "superset", "superset")
     assert uris == [("postgresql+psycopg2://workbench_reader@127.0.0.1/analytics",)]
