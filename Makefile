@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ONLY   ?=
 
-.PHONY: run test test-slow lab bench lint lock clean setup
+.PHONY: run test test-slow test-dashboards lab dashboards bench lint lock clean setup
 
 run: $(VENV)/.ready
 	@$(BIN)/workbench run
@@ -16,8 +16,15 @@ test: $(VENV)/.ready
 test-slow: $(VENV)/.ready
 	@$(BIN)/python -m pytest
 
+# Superset in a real browser; needs chromium.
+test-dashboards: $(VENV)/.ready
+	@$(BIN)/python -m pytest tests/test_dashboards_live.py
+
 lab: $(VENV)/.ready
 	@$(BIN)/workbench lab
+
+dashboards: $(VENV)/.ready
+	@$(BIN)/workbench dashboards
 
 bench: $(VENV)/.ready
 	@$(BIN)/python -m benchmarks $(ONLY)
@@ -39,4 +46,4 @@ lock: $(VENV)/.ready
 
 clean:
 	@[ ! -x $(BIN)/workbench ] || $(BIN)/workbench down
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-superset build *.egg-info .mypy_cache .ruff_cache .pytest_cache
