@@ -76,9 +76,9 @@ def read_figure(page, title):
     return holder.filter(has_text=title).locator(".header-line").first.inner_text().strip()
 
 
-def wait_for_figure(page, title, expected):
-    """Return the figure once it is the expected one, or what it is after a while."""
-    deadline = time.monotonic() + 60
+def wait_for_figure(page, title, expected, seconds):
+    """Return the figure once it is the expected one, or what it is after so many seconds."""
+    deadline = time.monotonic() + seconds
     while (found := read_figure(page, title)) != expected and time.monotonic() < deadline:
         page.wait_for_timeout(250)
     return found
@@ -112,7 +112,7 @@ def act(page, step, answer):
         cell = page.locator(HOLDER).filter(has_text=step["chart"]).locator("td")
         cell.filter(has_text=re.compile(rf"^\u200b*{re.escape(step['value'])}$")).first.click()
     elif kind == "figure":
-        answer["figure"] = wait_for_figure(page, step["chart"], step["expected"])
+        answer["figure"] = wait_for_figure(page, step["chart"], step["expected"], step.get("seconds", 60))
     elif kind == "shot":
         if "charts" in step:
             wait_until_drawn(page, step["charts"])

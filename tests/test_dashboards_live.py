@@ -6,6 +6,7 @@ Needs chromium at /usr/bin/chromium (or on PATH), and installs Superset into .ve
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -33,6 +34,7 @@ from workbench.dashboards.control import import_where_changed, imported_datasets
 from workbench.dashboards.database import ensure_database, read_published
 from workbench.dashboards.errors import AssetsError
 from workbench.dashboards.install import VENV, install_lock
+from workbench.stack import environment
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
@@ -130,13 +132,13 @@ class Served:
 
 def run_workbench(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command on the stack of `home`."""
-    environment = {**os.environ, "WORKBENCH_HOME": str(home), "WORKBENCH_RUNS": str(home.parent / "runs")}
+    variables = {**os.environ, "WORKBENCH_HOME": str(home), "WORKBENCH_RUNS": str(home.parent / "runs")}
     return subprocess.run(
         [sys.executable, "-m", "workbench", *arguments],
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env=environment,
+        env=variables,
         stdin=subprocess.DEVNULL,
         timeout=590,
     )
@@ -386,6 +388,63 @@ def test_a_wrong_password_is_one_line(served: Served) -> None:
     assert done.returncode == 4 and len(done.stderr.splitlines()) == 1
     assert "password authentication failed" in done.stderr and "Traceback" not in done.stderr
     assert status(served.home).healthy
+
+
+def test_an_upload_reaches_an_open_page(served: Served, tmp_path: Path) -> None:
+    """From an upload by any client to the new figure on an open page, without touching anything."""
+    opened = tmp_path / "opened"
+    [(rows,)] = served.query(f"SELECT COUNT(*) FROM analytics.{SAMPLE}")
+    steps = [
+        {"do": "open", "slug": "student-sample", "charts": 12, "width": 1440, "height": 2100},
+        {"do": "tell", "path": str(opened)},
+        {"do": "figure", "chart": "Examinations", "expected": f"{rows + 3:,}", "seconds": 300},
+    ]
+    with watching(served), served.browse(steps, tmp_path / "seen.json") as process:
+        while not opened.exists() and process.poll() is None:
+            time.sleep(0.2)
+        upload_three_pupils(served)
+        process.wait(400)
+    assert json.loads((tmp_path / "seen.json").read_text())["answers"][-1]["figure"] == f"{rows + 3:,}"
+
+
+@contextmanager
+def watching(served: Served) -> Iterator[None]:
+    """Let files that land start the whole chain inside the block."""
+    variables = {**os.environ, "WORKBENCH_HOME": str(served.home), "WORKBENCH_RUNS": str(served.home.parent / "runs")}
+    argv = [sys.executable, "-m", "workbench", "watch"]
+    with open(served.home.parent / "watch.log", "w") as log:
+        process = subprocess.Popen(
+            argv, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+
+
+def upload_three_pupils(served: Served) -> None:
+    """Put a file with three new examinations into the raw bucket, as the notebooks' user."""
+    import boto3
+    from botocore.config import Config
+
+    variables = environment(served.home)
+    client = boto3.client(
+        "s3",
+        endpoint_url=variables["AWS_ENDPOINT_URL_S3"],
+        region_name=variables["AWS_REGION"],
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+        config=Config(s3={"addressing_style": "path"}),
+    )
+    row = "female,group A,high school,standard,none,North,SCH-01,2024-03-08,70,70,70,70.00,,,2024-03-09T10:00:00"
+    columns = [column.name for column in load_contract(SAMPLE).raw_columns]
+    lines = [",".join(columns), *(f"S900000{number},{row}" for number in (1, 2, 3))]
+    endpoints = read_endpoints(served.home)
+    assert endpoints
+    key = f"{SAMPLE}/ingest_date=2026-01-01/three.csv"
+    client.put_object(Bucket=endpoints.outputs["RawBucket"], Key=key, Body="\n".join(lines).encode() + b"\n")
+    client.close()
 
 
 def test_an_open_page_shows_what_was_published_meanwhile(served: Served, tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ that the assets change is changed in one transaction.
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 ADMIN = "admin"
 
@@ -19,12 +21,12 @@ class AssetError(Exception):
     """An asset cannot be imported; the message names file and key."""
 
 
-def say(line, kind="step"):
+def say(line: str, kind: str = "step") -> None:
     """Print one line at once; its beginning tells it from what Superset's migrations print."""
     print(f"{kind}: {line}", flush=True)
 
 
-def migrate():
+def migrate() -> None:
     """Make or renew Superset's own tables and roles where they are not those of this version."""
     from alembic.script import ScriptDirectory
     from flask import current_app
@@ -50,7 +52,7 @@ def migrate():
         security_manager.sync_role_definitions()
 
 
-def ensure_admin(password):
+def ensure_admin(password: str) -> Any:
     """Return the one account, made with this password where it is missing."""
     from superset import db, security_manager
 
@@ -64,7 +66,7 @@ def ensure_admin(password):
     return security_manager.find_user(ADMIN)
 
 
-def import_assets(folder, admin):
+def import_assets(folder: Path, admin: Any) -> None:
     """Import every file under `folder` and delete what an earlier import made and this one lacks."""
     from marshmallow import ValidationError
     from sqlalchemy.exc import OperationalError
@@ -74,14 +76,13 @@ def import_assets(folder, admin):
 
     contents = {path.relative_to(folder).as_posix(): path.read_text() for path in sorted(folder.rglob("*.yaml"))}
 
-    @transaction(on_error=None)
-    def change():
+    def change() -> None:
         ImportAssetsCommand(contents).run()
         remove_stale(contents)
 
     try:
         with override_user(admin):
-            change()
+            transaction(on_error=None)(change)()
     except OperationalError:
         raise
     except Exception as error:
@@ -93,7 +94,7 @@ def import_assets(folder, admin):
     say(f"imported {sum(name.startswith('charts/') for name in contents)} charts")
 
 
-def describe_mistake(messages):
+def describe_mistake(messages: Any) -> str:
     """Return `file: key: what is wrong` for the first message of a tree of them."""
     words = []
     while isinstance(messages, dict) and messages:
@@ -103,7 +104,7 @@ def describe_mistake(messages):
     return ": ".join([*words, str(text).rstrip(".")])
 
 
-def remove_stale(contents):
+def remove_stale(contents: Mapping[str, str]) -> None:
     """Delete managed dashboards, charts and datasets that no file describes any more."""
     import yaml
     from superset import db
@@ -119,7 +120,7 @@ def remove_stale(contents):
         db.session.flush()
 
 
-def main():
+def main() -> int:
     """Do all steps and return the exit code."""
     os.umask(0o077)
     parser = argparse.ArgumentParser()
@@ -134,7 +135,7 @@ def main():
             password = (Path(os.environ["WORKBENCH_HOME"]) / "secrets" / "superset-admin").read_text()
             import_assets(arguments.assets, ensure_admin(password))
     except AssetError as error:
-        say(error, "error")
+        say(str(error), "error")
         return 2
     except Exception as error:  # whatever it is, the caller shows one line; the traceback is in the log
         import traceback

@@ -9,6 +9,7 @@ import time
 from copy import deepcopy
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy.pool import NullPool
@@ -20,17 +21,17 @@ READER = "workbench_reader"
 _ACTIVITY_SECONDS = 60.0
 
 
-def _read_secret(name):
+def _read_secret(name: str) -> str:
     return (STATE / "secrets" / name).read_text()
 
 
-def _find_postgres():
+def _find_postgres() -> tuple[str, int]:
     """Return host and port of the stack's PostgreSQL as they are now: a restarted stack may have another port."""
     postgres = json.loads((STATE / "endpoints.json").read_text())["postgres"]
     return postgres["host"], int(postgres["port"])
 
 
-def _metadata_uri():
+def _metadata_uri() -> str:
     host, port = _find_postgres()
     password = quote(_read_secret("postgres-superset"), safe="")
     return f"postgresql+psycopg2://workbench_superset:{password}@{host}:{port}/superset"
@@ -49,7 +50,9 @@ SQLALCHEMY_ENGINE_OPTIONS = {
 SQLALCHEMY_EXAMPLES_URI = None
 
 
-def DB_CONNECTION_MUTATOR(uri, params, username, security_manager, source):
+def DB_CONNECTION_MUTATOR(
+    uri: Any, params: dict[str, Any], username: str, security_manager: Any, source: Any
+) -> tuple[Any, dict[str, Any]]:
     """Add where PostgreSQL is, and the reader's password, to the address that the assets hold."""
     if uri.username != READER:
         return uri, params
@@ -94,7 +97,7 @@ AUTH_USER_REGISTRATION = False
 PREVENT_UNSAFE_DB_CONNECTIONS = True
 
 
-def _cache(name, seconds):
+def _cache(name: str, seconds: int) -> dict[str, Any]:
     return {
         "CACHE_TYPE": "FileSystemCache",
         "CACHE_DIR": str(PLACE / "cache" / name),
@@ -166,15 +169,14 @@ EXTRA_SEQUENTIAL_COLOR_SCHEMES = [
 ]
 
 
-def FLASK_APP_MUTATOR(app):
+def FLASK_APP_MUTATOR(app: Any) -> None:
     """Answer the login page's events without touching the session, and tell the stack that somebody is here."""
     from flask import request
     from flask_login import current_user
 
     told = {"at": 0.0}
 
-    @app.before_request
-    def look_at_request():
+    def look_at_request() -> tuple[str, int] | None:
         # The page's anonymous event may be answered after the login and would put the old session in its place.
         if request.path.startswith("/superset/log/") and not current_user.is_authenticated:
             return "", 204
@@ -186,3 +188,5 @@ def FLASK_APP_MUTATOR(app):
             except OSError:
                 pass
         return None
+
+    app.before_request(look_at_request)

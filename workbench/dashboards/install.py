@@ -54,6 +54,7 @@ def ensure_environment(progress: Progress, venv: Path = VENV, lock: Path = LOCK)
             uv, base = shutil.which("uv"), getattr(sys, "_base_executable", "") or sys.executable
             argv = [uv, "venv", "--quiet", "--allow-existing", "--python", base] if uv else [base, "-m", "venv"]
             _run([*argv, str(venv)], f"making {venv.name}", venv, progress)
+            (venv / ".gitignore").write_text("*\n")  # neither git nor a linter looks into it
             install_lock(progress, venv, lock)
 
 
