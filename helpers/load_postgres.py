@@ -19,6 +19,7 @@ from helpers.load_postgres_contract import read_rules
 from helpers.load_postgres_copy import s3_source
 from helpers.load_postgres_extract import (
     Extract,
+    count_quarantine,
     extract_table,
     find_answers,
     find_change,
@@ -65,11 +66,12 @@ def load_tables(cfg: StepConfig) -> LoadResult:
 
 
 def _extract_all(session: Session, cfg: StepConfig, connection: Any, before: Load | None) -> tuple[Extract, ...]:
-    """Return the curated table, or what is new of it where the contract says so, and the answers."""
+    """Return the curated table, or what is new of it where the contract says so, the answers, and the quarantine."""
     rules = read_rules(cfg.dataset)
     columns = read_columns(session, cfg, rules)
+    rest = (*find_answers(session, cfg), count_quarantine(session, cfg))
     if rules.mode == "replace":
-        return (extract_table(session, cfg, rules, columns), *find_answers(session, cfg))
+        return (extract_table(session, cfg, rules, columns), *rest)
     partitions = fingerprint_partitions(session, cfg)
     change = None
     if before and before.partitions and _same_columns(connection, before, cfg.dataset, columns):
@@ -78,7 +80,7 @@ def _extract_all(session: Session, cfg: StepConfig, connection: Any, before: Loa
             change = type(change)(change.loaded, ())
     table = extract_table(session, cfg, rules, columns, change)
     whole = Extract(table.relation, table.place, table.columns, table.figures, table.scanned, rules, change, partitions)
-    return (whole, *find_answers(session, cfg))
+    return (whole, *rest)
 
 
 def _same_columns(connection: Any, before: Load, relation: str, columns: Sequence[VersionColumn]) -> bool:

@@ -112,7 +112,10 @@ def find_answers(session: Session, cfg: StepConfig) -> list[Extract]:
         raise StepError(
             f"s3://{session.outputs.results_bucket}/{key} is missing: run 03_catalog_query for {cfg.dataset} first"
         )
-    asked = [(answer["query"], *_describe_answer(session, answer["execution_id"])) for answer in document["answers"]]
+    asked = [
+        (answer["query"], *_describe_answer(session, answer["execution_id"], LoadRules()))
+        for answer in document["answers"]
+    ]
     figuring = [_start_query(session, figure_query(columns, source)) for _, columns, source, _, _ in asked]
     found = []
     for (query, columns, _, place, scanned), execution_id in zip(asked, figuring, strict=True):
@@ -121,7 +124,42 @@ def find_answers(session: Session, cfg: StepConfig) -> list[Extract]:
     return found
 
 
-def _describe_answer(session: Session, execution_id: str) -> tuple[tuple[VersionColumn, ...], str, S3Object, int]:
+_QUARANTINE = """SELECT run_token AS run_id, "file", reason, count(*) AS "rows"
+FROM {table} CROSS JOIN UNNEST(reasons) AS why(reason)
+GROUP BY run_token, "file", reason ORDER BY run_token, "file", reason"""
+_NO_QUARANTINE = """SELECT CAST(NULL AS varchar) AS run_id, CAST(NULL AS varchar) AS "file",
+CAST(NULL AS varchar) AS reason, CAST(NULL AS bigint) AS "rows" WHERE false"""
+_QUARANTINE_RULES = LoadRules(
+    comment="What was kept out of the curated table, by run, raw file and reason; a row of two reasons counts in both.",
+    comments={
+        "run_id": "The run that read the file.",
+        "file": "The raw object's key.",
+        "reason": "The column and what is wrong with it.",
+        "rows": "How many rows of the file were kept out for this reason.",
+    },
+)
+
+
+def count_quarantine(session: Session, cfg: StepConfig) -> Extract:
+    """Count what was kept out of the curated table by run, file and reason; nothing where nothing ever was."""
+    name = f"{cfg.dataset}_quarantine"
+    there = wr.catalog.does_table_exist(
+        database=session.outputs.database, table=name, boto3_session=session.boto3_session
+    )
+    query = _QUARANTINE.format(table=f'"{name}"') if there else _NO_QUARANTINE
+    return extract_query(session, name_relation(cfg.dataset, "quarantine"), query, _QUARANTINE_RULES)
+
+
+def extract_query(session: Session, relation: str, query: str, rules: LoadRules) -> Extract:
+    """Ask Athena a query whose answer becomes a relation, and the figures of that answer."""
+    columns, source, place, scanned = _describe_answer(session, _start_query(session, query), rules)
+    figures, also = _read_figures(session, _start_query(session, figure_query(columns, source, rules.full)))
+    return Extract(relation, place, columns, figures, scanned + also, rules)
+
+
+def _describe_answer(
+    session: Session, execution_id: str, rules: LoadRules
+) -> tuple[tuple[VersionColumn, ...], str, S3Object, int]:
     """Return an answer's columns, its query as something to select from, its object, and the bytes that it read."""
     athena: AthenaClient = session.client("athena")
     place, scanned = _wait_for(session, execution_id)
@@ -134,7 +172,12 @@ def _describe_answer(session: Session, execution_id: str) -> tuple[tuple[Version
     query = athena.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"]["Query"]
     # a column without a name has one only from outside
     names = ", ".join('"' + name.replace('"', '""') + '"' for name in columns)
-    return make_columns(columns, {}), f"(\n{query.strip().rstrip(';')}\n) AS answer({names})", place, scanned
+    return (
+        make_columns(columns, rules.comments, rules.required),
+        f"(\n{query.strip().rstrip(';')}\n) AS answer({names})",
+        place,
+        scanned,
+    )
 
 
 def fingerprint_partitions(session: Session, cfg: StepConfig) -> dict[str, str]:

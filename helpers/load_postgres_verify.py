@@ -121,10 +121,10 @@ def _timestamp_figures(digits: list[int], zone: str = "") -> list[Figure]:
     since, kind = f"TIMESTAMP '1970-01-01 00:00:00.000{zone}'", "timestamptz" if zone else "timestamp"
     athena = f"date_diff('millisecond', {since}, {{c}})"
     # an interval adds up exactly; one epoch a row would cost five times as much
-    postgres = f"extract(epoch FROM sum({{c}} - {kind} '1970-01-01 00:00:00{'+00' if zone else ''}')) * 1000"
+    postgres = f"round(extract(epoch FROM sum({{c}} - {kind} '1970-01-01 00:00:00{'+00' if zone else ''}')) * 1000)"
     return [
         Figure("sum of ms", f"sum(CAST({athena} AS decimal(38,0)))", postgres, "number"),
-        *_least_and_greatest(athena.replace("{c}", "{f}({c})"), "extract(epoch FROM {f}({c})) * 1000", "number"),
+        *_least_and_greatest(athena.replace("{c}", "{f}({c})"), "round(extract(epoch FROM {f}({c})) * 1000)", "number"),
     ]
 
 

@@ -123,6 +123,12 @@ def public(relation: str) -> str:
     return f'{PUBLIC}."{relation}"'
 
 
+def restart(server: Server) -> None:
+    """Stop and start the server: its supervisor gives up on one that dies too often."""
+    stop(server.home)
+    start(server.home, servers=STAND_INS)
+
+
 def kill_server(server: Server) -> None:
     """Kill the postmaster, as `kill -9`; the supervisor starts another."""
     endpoints = read_endpoints(server.home)

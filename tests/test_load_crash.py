@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from load_lab import Server, kill_server, serve
+from load_lab import Server, kill_server, restart, serve
 
 from helpers.load_postgres_crash import POINTS
 
@@ -62,6 +62,7 @@ def kill_loader(server: Server, dataset: str, point: str) -> None:
 
 def kill_server_under(server: Server, dataset: str, point: str) -> None:
     """Stop the loader at the point, kill the server, and let the loader go on."""
+    restart(server)
     process = run_worker(server, dataset, 100_000, f"{point}:stop")
     _, status = os.waitpid(process.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(status)
