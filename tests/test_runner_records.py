@@ -1,0 +1,260 @@
+"""Records of runs: read whatever their age, pruned with care, compared, and never with a secret in them."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workbench.difference import compare_runs
+from workbench.errors import BusyError, UsageError
+from workbench.kept import MOST_ROWS
+from workbench.lineage import describe_event
+from workbench.locks import hold_dataset
+from workbench.notebooks import STEPS
+from workbench.pages.index_page import describe_runs
+from workbench.pages.notebook_page import sanitize
+from workbench.pages.run_page import describe_run
+from workbench.plan import explain
+from workbench.pruning import prune_runs
+from workbench.record import Manifest, StepRecord, describe_process, write_manifest
+from workbench.redaction import MARK, redact, redact_values
+from workbench.runs import find_run, list_runs, read_run, settle_runs
+from workbench.settings import Settings, read_settings
+from workbench.transient import backoff, is_transient
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of records of this test's own."""
+    monkeypatch.setenv("WORKBENCH_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))
+    return tmp_path / "runs"
+
+
+def make_run(folder: Path, run_id: str, status: str = "succeeded", **facts: Any) -> Manifest:
+    """Write a record; `run_id` ends with its minute."""
+    steps = [StepRecord(name, status, rows_in=10, rows_out=9, rows_quarantined=1, run=run_id) for name in STEPS]
+    known: dict[str, Any] = {
+        "parameters": {"dataset": "student_sample"},
+        "process": describe_process(),
+        "git": {"sha": None},
+    }
+    manifest = Manifest(
+        run_id=run_id,
+        profile="local",
+        dataset="student_sample",
+        as_of="2024-01-02",
+        started_at=f"2024-01-02T03:{run_id[-2:]}:00Z",
+        lock_sha256="0" * 64,
+        steps=facts.pop("steps", steps),
+        status=status,
+        **{**known, **facts},
+    )
+    (folder / run_id).mkdir(parents=True)
+    write_manifest(folder / run_id, manifest)
+    return manifest
+
+
+def test_a_manifest_fits_its_published_schema(runs: Path) -> None:
+    """docs/manifest.schema.json describes what is written, and refuses a status that there is not."""
+    from jsonschema import Draft202012Validator
+
+    make_run(runs, "r01", error="broken", status="failed")
+    validator = Draft202012Validator(json.loads((ROOT / "docs" / "manifest.schema.json").read_text()))
+    document = json.loads((runs / "r01" / "manifest.json").read_text())
+    assert [error.message for error in validator.iter_errors(document)] == []
+    assert list(validator.iter_errors({**document, "status": "fine"}))
+    assert list(validator.iter_errors({**document, "unknown": 1}))
+
+
+def test_older_records_are_read_and_broken_ones_named(runs: Path) -> None:
+    """A record of schema 1 gets defaults; one that is no JSON, and one of a newer schema, are told and skipped."""
+    make_run(runs, "r01")
+    document = json.loads((runs / "r01" / "manifest.json").read_text())
+    for name in ("given", "environment", "answers", "table", "parent"):
+        del document[name]
+    (runs / "r01" / "manifest.json").write_text(json.dumps({**document, "schema": 1}))
+    for name, content in (("r02", "{"), ("r03", json.dumps({**document, "schema": 99}))):
+        (runs / name).mkdir()
+        (runs / name / "manifest.json").write_text(content)
+    told: list[str] = []
+    assert [run.manifest.run_id for run in list_runs(told.append)] == ["r01"]
+    assert len(told) == 2 and "r02" in told[0] and "newer" in told[1]
+
+
+def test_a_run_is_found_by_its_beginning(runs: Path) -> None:
+    """An id, its beginning and a folder name a run; an ambiguous one and an unknown one are told."""
+    make_run(runs, "a-01")
+    make_run(runs, "a-02")
+    assert find_run("a-01").manifest.run_id == find_run(str(runs / "a-01")).manifest.run_id == "a-01"
+    with pytest.raises(UsageError, match="may be any of a-01, a-02"):
+        find_run("a-")
+    with pytest.raises(UsageError, match="did you mean a-02"):
+        find_run("b-02")
+
+
+def test_a_killed_run_is_settled_at_the_next_start(runs: Path) -> None:
+    """A record still running whose process is gone, or of an earlier boot, becomes interrupted; a living one stays."""
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    make_run(runs, "r01", "running", process={**describe_process(), "pid": gone.pid})
+    make_run(runs, "r02", "running", process={**describe_process(), "boot_id": "another"})
+    make_run(runs, "r03", "running")
+    stopped: list[str] = []
+    settle_runs(lambda manifest: stopped.append(manifest.run_id), lambda line: None)
+    states = {run.manifest.run_id: (run.manifest.status, run.manifest.steps[0].status) for run in list_runs()}
+    assert states["r01"] == states["r02"] == ("interrupted", "interrupted") and states["r03"][0] == "running"
+    assert sorted(stopped) == ["r01", "r02"]
+
+
+def test_pruning_keeps_the_last_good_one(runs: Path) -> None:
+    """The newest stay, and the last that succeeded, with the run that it left steps to."""
+    make_run(runs, "r01")
+    make_run(runs, "r02", steps=[StepRecord(name, "skipped", run="r01") for name in STEPS])
+    for number in ("r03", "r04"):
+        make_run(runs, number, "failed")
+    make_run(runs, "r00")
+    assert prune_runs(1) == ["r00", "r03"]
+    with pytest.raises(UsageError, match="keep at least 1"):
+        prune_runs(0)
+
+
+def test_one_run_per_dataset(tmp_path: Path) -> None:
+    """A second run is told which one holds the dataset; when that has ended, the lock is free."""
+    with hold_dataset(tmp_path / "d", "r01", False, print):
+        with pytest.raises(BusyError, match="run r01"), hold_dataset(tmp_path / "d", "r02", False, print):
+            pass
+    with hold_dataset(tmp_path / "d", "r02", False, print):
+        pass
+
+
+def test_what_changed_is_said_in_words() -> None:
+    """The reason of a step names helpers, parameters and how many objects."""
+    before = {"helper": {"transform.py": "1"}, "parameter": {"as_of": "a"}, "input": {"s3://b/x": "1"}, "lock": "1"}
+    new = {f"s3://b/{number}": "1" for number in range(12)}
+    assert explain(before, {**before, "helper": {"transform.py": "2"}}) == "helper transform.py changed"
+    assert explain(before, {**before, "parameter": {"as_of": "b"}}) == "parameter as_of changed"
+    assert explain(before, {**before, "input": before["input"] | new}) == "12 new objects"
+    assert explain(before, {**before, "input": {}, "lock": "2"}) == "requirements.lock changed, object x is gone"
+    assert explain(before, before) == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        ({"type": "ServiceError", "message": "StartJobRun: ThrottlingException: rate exceeded", "exit_code": 4}, True),
+        ({"type": "ServiceError", "message": "AWS endpoint: does not answer", "exit_code": 4}, True),
+        ({"type": "ServiceError", "message": "disk: no space left", "exit_code": 4}, False),
+        ({"type": "ServiceError", "message": "PutObject: refused (AccessDenied)", "exit_code": 4}, False),
+        ({"type": "QualityGateError", "message": "connection reset", "exit_code": 3}, False),
+        ({"type": "AssertionError", "message": "503", "exit_code": 1}, False),
+        ({"type": "KernelDied", "message": "timed out", "exit_code": 1}, False),
+    ],
+)
+def test_only_what_may_pass_is_tried_again(error: dict[str, Any], again: bool) -> None:
+    """Throttling, resets and 5xx of services are; wrong data, refusals and a full disk never."""
+    assert is_transient(error) is again
+
+
+def test_the_wait_doubles() -> None:
+    """Each retry waits at least twice the first one's time, and never more than half on top."""
+    settings = Settings(backoff_seconds=2)
+    assert all(2 * 2**n <= backoff(settings, n + 1) <= 3 * 2**n for n in range(5))
+
+
+def test_settings_are_checked(tmp_path: Path) -> None:
+    """An unknown name and a wrong value are refused with the file's name; what is left out has its default."""
+    place = tmp_path / "settings.yaml"
+    place.write_text("retries: 0\non_failure: {command: 'true'}\n")
+    assert (read_settings(place).retries, read_settings(place).step_seconds) == (0, 3600.0)
+    for content, says in (
+        ("retry: 1", "did you mean retries"),
+        ("retries: -1", "0 or more"),
+        ("on_failure: x", "must be"),
+    ):
+        place.write_text(content)
+        with pytest.raises(UsageError, match=says):
+            read_settings(place)
+
+
+def test_secrets_are_redacted_in_every_spelling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password of the environment is found as it is, in JSON, in HTML and in a URL; so are keys nobody planted."""
+    secret = 'pa"ss<wo>rd&1'
+    monkeypatch.setenv("SOME_PASSWORD", secret)
+    monkeypatch.setenv("WORKBENCH_DATABASE_URL", "postgresql://me:s3cr3t-1@host/db")
+    import html
+
+    for text in (
+        secret,
+        json.dumps(secret),
+        html.escape(secret),
+        "AKIA" + "A" * 16,
+        "connect s3cr3t-1",
+        "a://b:cdefgh@e",
+    ):
+        assert MARK in redact(text)
+    assert redact_values({"a": [secret, 1]}) == {"a": [MARK, 1]}
+    assert redact("password=hunter2hunter2 and tokens of text") == f"password={MARK} and tokens of text"
+    assert json.loads(redact(json.dumps({"x": f"url {os.environ['WORKBENCH_DATABASE_URL']}"})))
+
+
+def test_no_record_holds_a_planted_secret(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret in a parameter's value or an error's text is in no file of the run."""
+    monkeypatch.setenv("MY_TOKEN", "planted-secret-value")
+    make_run(runs, "r01", "failed", error="refused planted-secret-value", parameters={"files": "planted-secret-value"})
+    assert not [path for path in runs.rglob("*") if path.is_file() and b"planted-secret" in path.read_bytes()]
+
+
+def test_pages_request_nothing(runs: Path) -> None:
+    """A report and the index hold no address to fetch and no script; text of data is shown as text."""
+    make_run(runs, "r01", "failed", error="<script>alert(1)</script> http://example.org/x.js")
+    for page in (describe_run(read_run(runs / "r01")), describe_runs(list_runs())):
+        assert "<script" not in page and "src=" not in page and "default-src 'none'" in page
+        assert not [part for part in page.split('href="')[1:] if part.startswith("http")]
+    dirty = '<td onclick="x()">1<script>x</script><img src="http://a/b.png"></td><style>x</style>'
+    assert sanitize(dirty) == "<td>1</td>"
+
+
+def test_runs_are_compared_by_what_they_kept(runs: Path) -> None:
+    """The changed file, column and cell are named; ids and times are no difference."""
+    answers = {"query": "01_x", "title": "X", "rows": 2, "kept_rows": 2, "file": "answers/01_x.parquet"}
+    columns = [{"name": "gender", "type": "VARCHAR"}, {"name": "mean", "type": "DOUBLE"}]
+    for number, (etag, mean) in enumerate((("1", 67.5), ("2", 68.0), ("1", 67.5))):
+        kept = [{**answers, "columns": columns, "checksum": str(mean)}]
+        inputs = [{"uri": f"s3://raw/d/ingest_date=2024-01-0{number + 1}/{'a' * 12}-x.csv", "etag": etag, "bytes": 1}]
+        table = {"rows": 9, "checksum": etag, "columns": {"score": etag, "id": "0"}}
+        make_run(runs, f"r0{number}", answers=kept, inputs=inputs, table=table)
+        write_answer(runs / f"r0{number}" / "answers" / "01_x.parquet", mean)
+    a, b, c = (read_run(runs / f"r0{number}") for number in range(3))
+    assert compare_runs(a, c).equal
+    rows = {what: (one, other) for section in compare_runs(a, b).sections for what, one, other in section.rows}
+    assert rows["x.csv"] == ("1", "2") and "column score" in rows and "column id" not in rows
+    assert rows["female: mean"] == (67.5, 68.0) and "male: mean" not in rows
+    assert MOST_ROWS == 10_000
+
+
+def write_answer(place: Path, mean: float) -> None:
+    """Write a small answer as a run keeps it."""
+    import duckdb
+
+    place.parent.mkdir(exist_ok=True)
+    with duckdb.connect() as connection:
+        rows = f"(VALUES ('female', {mean}::DOUBLE), ('male', 60.0)) AS t(gender, mean)"
+        connection.execute(f"COPY (SELECT * FROM {rows}) TO '{place}' (FORMAT parquet)")
+
+
+def test_lineage_events_have_the_standards_members(runs: Path) -> None:
+    """Run, job, datasets and facets are named as OpenLineage names them; a step's parent is its run."""
+    manifest = make_run(runs, "r01", inputs=[{"uri": "s3://raw/a/b.csv", "etag": "1", "bytes": 1}])
+    whole, step = describe_event(manifest), describe_event(manifest, manifest.steps[1])
+    assert whole["eventType"] == "COMPLETE" and whole["inputs"] == [
+        {"namespace": "s3://raw", "name": "a/b.csv", "facets": {}}
+    ]
+    assert step["run"]["facets"]["parent"]["run"]["runId"] == whole["run"]["runId"]
+    for facet in [*whole["run"]["facets"].values(), *whole["job"]["facets"].values()]:
+        assert {"_producer", "_schemaURL"} <= facet.keys()
