@@ -12,8 +12,8 @@ from workbench.console import Output
 # Each module has measure(): a list of objects as Comparison.as_dict() makes them.
 BENCHMARKS = {
     "run_vs_script": "benchmarks.run_vs_script",
-    "load1_vs_psql": "benchmarks.load_vs_psql",
-    "load_vs_source_cpu": "benchmarks.load_vs_source",
+    "load1_vs_psql": "benchmarks.load_vs_psql",  # load2_vs_psql, publish_vs_psql and load_memory_mb, too
+    "load_vs_source_cpu": "benchmarks.load_vs_source",  # load_vs_awswrangler, load_vs_adbc and load_vs_pgpq, too
     "job_cpu_vs_duckdb": "benchmarks.job_vs_duckdb",
     "s3": "benchmarks.s3",
 }
