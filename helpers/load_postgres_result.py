@@ -67,19 +67,14 @@ class LoadResult:
     def remark(self) -> str:
         """What to notice, in one sentence."""
         return (
-            f"{len(self.extracts)} relations hold {sum(self.loaded.values()):,} rows; "
-            f"they came from {self.bytes:,} bytes of CSV."
+            f"{len(self.extracts)} relations hold {sum(self.loaded.values()):,} rows, and "
+            f"{sum(bool(check[-1]) for check in self.checks)} of {len(self.checks)} figures of their columns agree."
         )
 
     @property
     def verified(self) -> bool:
         """Whether every figure of every column is the same in Athena and PostgreSQL."""
         return bool(self.checks) and all(check[-1] for check in self.checks)
-
-    @property
-    def bytes(self) -> int:
-        """How many bytes of CSV the relations come from."""
-        return sum(extract.place.bytes for extract in self.extracts)
 
     def figures(self) -> dict[str, Any]:
         """Return what the run's record keeps."""
