@@ -148,7 +148,7 @@ def test_the_schedule_fires(lab: WatchLab) -> None:
 @pytest.mark.slow
 def test_a_run_and_a_trigger_never_work_twice(lab: WatchLab) -> None:
     """A workbench run beside the watching: one job run published, 02 followed it or made the trigger's unneeded."""
-    before = {run["Id"] for run in lab.job_runs()}
+    before, records = {run["Id"] for run in lab.job_runs()}, len(lab.records())
     shutil.rmtree(lab.home / "lake" / RAW / "student_sample")
     with lab.watching():
         run = [sys.executable, "-m", "workbench", "run", "--dataset", "student_sample"]
@@ -157,6 +157,7 @@ def test_a_run_and_a_trigger_never_work_twice(lab: WatchLab) -> None:
         time.sleep(8)  # a message that was put back would come again by now
     new = [run for run in lab.job_runs() if run["Id"] not in before]
     assert [lab.report(run)["status"] for run in new] == ["published"]
+    assert len(lab.records()) == records + 1, "the chain was left to the run, which has a record already"
 
 
 @pytest.mark.slow

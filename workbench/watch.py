@@ -53,6 +53,7 @@ class Watch:
         self._config = config
         self._output = output
         self._records: dict[str, ChainRecord] = {}  # by job run, while it runs
+        self._met: set[str] = set()  # job runs that were seen to begin
         self._keys: dict[str, list[str]] = {}  # new keys by dataset, since its last run began
         self._waiting = ""
         self.endpoints: Endpoints | None = None
@@ -91,7 +92,8 @@ class Watch:
         dataset = run.get("Arguments", {}).get("--DATASET", "")
         seconds = f" after {run['ExecutionTime']} s" if state not in ("STARTING", "RUNNING", "STOPPING") else ""
         self.line(f"job run {run['Id'][:11]} of {dataset}: {state}{seconds}")
-        if token.startswith(TRIGGERED) and run["Id"] not in self._records and state in ("STARTING", "RUNNING"):
+        if token.startswith(TRIGGERED) and run["Id"] not in self._met and state in ("STARTING", "RUNNING"):
+            self._met.add(run["Id"])
             self._open(run, dataset)
         record = self._records.get(run["Id"])
         if record is None or state in ("STARTING", "RUNNING", "STOPPING"):
