@@ -18,6 +18,33 @@ from local_aws.glue.job_sessions import end_session, wait_for_session
 TICK_SECONDS = 0.2
 
 
+@dataclass(frozen=True)
+class Standby:
+    """A process of a run, or one that waits for a run, with our end of its channel."""
+
+    process: "subprocess.Popen[bytes]"
+    channel: socket.socket
+    prepared: Prepared
+
+    def hand_over(self, log: IO[bytes]) -> None:
+        """Tell a waiting process to read its specification and go, and to print into `log` from now on."""
+        socket.send_fds(self.channel, [b"go\n"], [log.fileno()])
+
+    def is_ready(self) -> bool:
+        """Say whether the process has warmed up and lives; whatever it said is taken from its channel."""
+        self.channel.settimeout(0)
+        try:
+            return self.channel.recv(64).startswith(b"ready") and self.process.poll() is None
+        except OSError:
+            return False
+
+    def end(self) -> None:
+        """Kill the process and what it started."""
+        end_session(self.process.pid)
+        self.process.wait()
+        self.channel.close()
+
+
 @dataclass
 class Attempt:
     """A run that this control plane watches; `ending` is the state that was asked for, if any was."""
@@ -42,16 +69,20 @@ class Attempt:
         if self.process is not None:
             end_session(self.process.pid)
 
-    def perform(self, prepared: Prepared, on_running: Callable[[], None]) -> tuple[str, str | None]:
-        """Run the process to its end; return the run's state and, where it failed, the reason in one line."""
-        ours, theirs = socket.socketpair()
-        with ours, theirs, self.log.open("ab") as log:
+    def perform(
+        self, prepared: Prepared, on_running: Callable[[], None], ready: "Standby | None" = None
+    ) -> tuple[str, str | None]:
+        """Run the process to its end, `ready` where one is; return the run's state and why it failed, in one line."""
+        with self.log.open("ab") as log:
             with self._guard:
                 if self.ending is not None:
                     return self.ending, None
-                self.process = _start_process(prepared, theirs, log)
-            theirs.close()
-            self._follow(self.process, ours, on_running)
+                standby = ready or start_process(prepared, "run", log)
+                self.process = standby.process
+                if ready:
+                    ready.hand_over(log)
+            with standby.channel as channel:
+                self._follow(self.process, channel, on_running)
         code = self.process.wait()
         if code == 0 and prepared.recording:
             wait_for_session(self.process.pid)
@@ -96,14 +127,18 @@ class Attempt:
         return "FAILED", message or f"the script ended with code {code}: see {self.log}"
 
 
-def _start_process(prepared: Prepared, channel: socket.socket, log: IO[bytes]) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [sys.executable, job_process.__file__, "run", str(prepared.specification), str(channel.fileno())],
-        cwd=prepared.specification.parent,
-        env=prepared.environment,
-        pass_fds=[channel.fileno()],
-        start_new_session=True,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
+def start_process(prepared: Prepared, mode: str, log: IO[bytes]) -> Standby:
+    """Start job_process.py in a session of its own."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, job_process.__file__, mode, str(prepared.specification), str(theirs.fileno())],
+            cwd=prepared.specification.parent,
+            env=prepared.environment,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    return Standby(process, ours, prepared)

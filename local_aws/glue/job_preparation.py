@@ -1,10 +1,12 @@
 """The work folder of a job run: script and files from the lake, configuration, and what job_process.py is told."""
 
+import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,35 +41,82 @@ class Prepared:
     description: str
 
 
-def prepare_run(
-    context: Context, job: Mapping[str, Any], run_id: str, arguments: Mapping[str, str], work: Path
-) -> Prepared:
-    """Fill the run's work folder. Raises LakeError where a file is not in the lake, ServiceError for a bad --conf."""
+@dataclass(frozen=True)
+class Wanted:
+    """What a run asks of its process; `launch` alone decides whether a process that is ready already fits."""
+
+    job: Mapping[str, Any]
+    run_id: str
+    arguments: Mapping[str, str]
+    parts: RunArguments
+    launch: "Launch"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a process is launched, whatever it then runs: JVM, Spark's properties, single modules or also archives."""
+
+    options: JvmOptions
+    properties: Mapping[str, str]
+    archives: bool
+
+    def fingerprint(self, context: Context) -> str:
+        """Return what two launches have in common that may stand for each other: mounts, heap, compiler, packages."""
+        nowhere = Path("/work")
+        told = [
+            spark_properties(context.lake, nowhere, self.options, self.properties),
+            java_command(nowhere / "conf", self.options, []),
+            process_environment(context.home, context.region, nowhere, []),
+            sys.version,
+        ]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def read_wanted(context: Context, job: Mapping[str, Any], run_id: str, arguments: Mapping[str, str]) -> Wanted:
+    """Take a run's arguments apart and choose its JVM. Raises ServiceError for a bad --conf."""
     parts = take_apart(job, run_id, arguments)
+    options = choose_jvm_options(reachable_bytes(context.lake, arguments, SMALL_INPUT_BYTES))
+    archives = not all(uri.endswith(".py") for uri in parts.py_files)
+    return Wanted(job, run_id, arguments, parts, Launch(options, parts.properties, archives))
+
+
+def prepare_launch(context: Context, launch: Launch, mark: str, work: Path) -> Prepared:
+    """Fill the work folder of a process, all but for the script. Raises LakeError."""
     for folder in ("", "tmp", "local", "python"):
         (work / folder).mkdir(mode=0o700, parents=True)
+    flags = archive_flags(context.home, work / "classes.lst")
+    conf = write_configuration(work, spark_properties(context.lake, work, launch.options, launch.properties))
+    specification = {
+        "work": str(work),
+        "java": java_command(conf, launch.options, flags),
+        "result": str(work / "result.json"),
+    }
+    (work / "specification.json").write_text(json.dumps(specification), encoding="utf-8")
+    environment = process_environment(context.home, context.region, work, [work, work / "python"])
+    return Prepared(
+        specification=work / "specification.json",
+        environment={**environment, MARK: str(context.home), RUN_MARK: mark},
+        result=work / "result.json",
+        recording=any("DumpLoadedClassList" in flag for flag in flags),
+        description="",
+    )
+
+
+def add_script(context: Context, wanted: Wanted, launched: Prepared) -> Prepared:
+    """Bring the script and its files into the work folder. Raises LakeError where one is not in the lake."""
+    work, parts = launched.specification.parent, wanted.parts
     script = copy_object(context.lake, parts.script, work)
     python_path = [work, *(copy_object(context.lake, uri, work / "python") for uri in parts.py_files)]
     for uri in parts.files:
         copy_object(context.lake, uri, work)
-    options = choose_jvm_options(reachable_bytes(context.lake, arguments, SMALL_INPUT_BYTES))
-    flags = archive_flags(context.home, work / "classes.lst")
-    conf = write_configuration(work, spark_properties(context.lake, work, options, parts.properties))
-    specification = {
-        "script": str(script),
-        "argv": parts.argv,
-        "work": str(work),
-        "java": java_command(conf, options, flags),
-        "result": str(work / "result.json"),
-    }
-    (work / "specification.json").write_text(json.dumps(specification), encoding="utf-8")
-    environment = process_environment(context.home, context.region, work, _importable(python_path))
-    return Prepared(
-        specification=work / "specification.json",
-        environment={**environment, MARK: str(context.home), RUN_MARK: run_id},
-        result=work / "result.json",
-        recording=any("DumpLoadedClassList" in flag for flag in flags),
-        description=_describe(job, run_id, parts, options, arguments),
+    specification = json.loads(launched.specification.read_text(encoding="utf-8"))
+    specification |= {"script": str(script), "argv": parts.argv}
+    launched.specification.write_text(json.dumps(specification), encoding="utf-8")
+    importable = os.pathsep.join(str(path) for path in _importable(python_path))
+    return replace(
+        launched,
+        environment={**launched.environment, "PYTHONPATH": importable},
+        description=_describe(wanted.job, wanted.run_id, parts, wanted.launch.options, wanted.arguments),
     )
 
 

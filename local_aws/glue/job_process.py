@@ -1,15 +1,20 @@
 """The process of one job run: it starts Spark's JVM, runs the script as __main__, and writes down how it ended.
 
-Started by path, as `python job_process.py run SPECIFICATION FD` or `python job_process.py archive SPECIFICATION FD`;
+Started by path, as `python job_process.py MODE SPECIFICATION FD`; the mode is run, archive, or standby: a process that
+starts its JVM and warms it up before there is a script, and then runs one, once.
 it imports nothing of this project, so that a script sees only what it would see on Glue. FD is one end of a socket
 pair to the control plane: a word is sent when the script starts, and the end of the stream (the control plane is
 gone, however it ended) kills this process with its whole group.
 """
 
+import importlib
 import json
 import os
+import queue
 import runpy
+import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -23,6 +28,18 @@ from typing import Any
 JVM_SECONDS = 120.0
 OUT_OF_MEMORY = 3  # the exit code of -XX:+ExitOnOutOfMemoryError
 MESSAGE_CHARACTERS = 2000
+# What a standby runs before there is a script: reading text, splitting, casting, ranking, as cleaning jobs do.
+WARM_UP_LINE = "concat(id % 300, ', name ', id % 7, ' ,', id % 97, '.5,2024-0', id % 3 + 1, '-03') AS value"
+WARM_UP = """
+SELECT key, name, score, day, date_format(day, 'yyyy-MM') AS month FROM (
+  SELECT *, row_number() OVER (PARTITION BY key ORDER BY day DESC) AS place FROM (
+    SELECT trim(f[0]) AS key, initcap(trim(f[1])) AS name, try_cast(f[2] AS DECIMAL(9,2)) AS score,
+           to_date(trim(f[3]), 'yyyy-MM-dd') AS day, sha2(value, 256) AS hash,
+           CASE WHEN f[2] RLIKE '^[0-9.]+$' THEN array() ELSE array('score') END AS problems
+    FROM (SELECT split(regexp_replace(value, '[ ]+', ' '), ',') AS f, value FROM lines))
+  WHERE size(problems) = 0 AND key IS NOT NULL)
+WHERE place = 1 ORDER BY month, key
+"""
 
 
 class SparkStartError(Exception):
@@ -31,27 +48,42 @@ class SparkStartError(Exception):
 
 def main(mode: str, specification: str, descriptor: str) -> int:
     """Run the script or build the archive; return the process's exit code."""
-    channel = int(descriptor)
-    threading.Thread(target=_end_with_the_control_plane, args=(channel,), daemon=True).start()
+    channel, logs = int(descriptor), queue.SimpleQueue[int]()
+    threading.Thread(target=_end_with_the_control_plane, args=(channel, logs), daemon=True).start()
     wanted: dict[str, Any] = json.loads(Path(specification).read_text(encoding="utf-8"))
     if mode == "archive":
         os.nice(19)  # it takes most of a minute of CPU, and nobody waits for it
         return subprocess.run(wanted["command"], stdin=subprocess.DEVNULL, check=False).returncode
-    message, code = _run(wanted, channel)
+    jvm, failure = _start(wanted, relayed=mode == "standby")
+    if mode == "standby":
+        if failure is None:
+            _warm_up(Path(wanted["work"]))
+            os.write(channel, b"ready\n")
+        log = logs.get()
+        for number in (1, 2):
+            os.dup2(log, number)
+        wanted = json.loads(Path(specification).read_text(encoding="utf-8"))
+    message, code = (failure, 1) if failure is not None else _run(wanted, jvm, channel)
     _write_result(Path(wanted["result"]), message, code)
     return code
 
 
-def _run(wanted: dict[str, Any], channel: int) -> tuple[str | None, int]:
-    script = wanted["script"]
-    sys.path[0] = os.path.dirname(script)
-    jvm = _launch_jvm(wanted)
+def _start(wanted: dict[str, Any], relayed: bool) -> "tuple[subprocess.Popen[bytes], str | None]":
+    """Start the JVM; return it, and why it did not start, if it did not."""
+    jvm = _launch_jvm(wanted, relayed)
     try:
         port, secret = _await_jvm(jvm, Path(wanted["work"]))
     except SparkStartError as error:
         print(error, file=sys.stderr)
-        return str(error), 1
+        return jvm, str(error)
     os.environ.update(PYSPARK_GATEWAY_PORT=str(port), PYSPARK_GATEWAY_SECRET=secret)
+    return jvm, None
+
+
+def _run(wanted: dict[str, Any], jvm: "subprocess.Popen[bytes]", channel: int) -> tuple[str | None, int]:
+    script = wanted["script"]
+    sys.path[0] = os.path.dirname(script)
+    importlib.invalidate_caches()  # its modules came after this process looked into their folder
     os.write(channel, b"running\n")
     sys.argv[:] = [script, *wanted["argv"]]
     try:
@@ -64,7 +96,40 @@ def _run(wanted: dict[str, Any], channel: int) -> tuple[str | None, int]:
     return None, 0
 
 
-def _launch_jvm(wanted: dict[str, Any]) -> "subprocess.Popen[bytes]":
+def _warm_up(work: Path) -> None:
+    """Load what jobs use: packages, and the JVM's classes by a small job in a session of its own, which is stopped.
+
+    The script makes its own session, as on Glue: nothing is left of this one but loaded and compiled classes.
+    """
+    for name in ("boto3", "numpy", "pandas", "pyarrow", "pyspark.sql.functions", "awsglue.utils", "email.utils"):
+        try:
+            importlib.import_module(name)
+        except ImportError:  # a script that needs it will say so
+            continue
+    from pyspark.sql import SparkSession
+
+    spark = SparkSession.builder.appName("warm-up").getOrCreate()
+    place = (work / "warm-up").as_uri()
+    lines = spark.range(400).selectExpr(WARM_UP_LINE)
+    lines.repartition(2).write.mode("overwrite").text(f"{place}/text")
+    spark.read.text(f"{place}/text").createOrReplaceTempView("lines")
+    rows = spark.sql(WARM_UP)
+    rows.write.mode("overwrite").partitionBy("month").parquet(f"{place}/table")
+    table = spark.read.parquet(f"{place}/table")
+    table.groupBy("month").agg({"score": "avg", "key": "count"}).collect()
+    table.selectExpr("input_file_name() AS f").groupBy("f").count().collect()
+    spark.stop()
+    SparkSession.builder._options.clear()
+    shutil.rmtree(work / "warm-up", ignore_errors=True)
+
+
+def _relay(reading: int) -> None:
+    """Pass on what the JVM prints to wherever this process prints now: a standby's log is the run's only later."""
+    while block := os.read(reading, 1 << 16):
+        os.write(2, block)
+
+
+def _launch_jvm(wanted: dict[str, Any], relayed: bool) -> "subprocess.Popen[bytes]":
     """Start the gateway. It lives until this process is gone, so that nothing in here ever misses it.
 
     Spark's gateway ends when its standard input does. The writing end is a plain descriptor, which the interpreter,
@@ -72,8 +137,15 @@ def _launch_jvm(wanted: dict[str, Any]) -> "subprocess.Popen[bytes]":
     """
     reading, _ = os.pipe()
     environment = {**os.environ, "_PYSPARK_DRIVER_CONN_INFO_PATH": str(Path(wanted["work"]) / "gateway")}
-    jvm = subprocess.Popen(wanted["java"], env=environment, stdin=reading)
-    os.close(reading)
+    if not relayed:
+        jvm = subprocess.Popen(wanted["java"], env=environment, stdin=reading)
+        os.close(reading)
+        return jvm
+    told, telling = os.pipe()
+    jvm = subprocess.Popen(wanted["java"], env=environment, stdin=reading, stdout=telling, stderr=telling)
+    for descriptor in (reading, telling):
+        os.close(descriptor)
+    threading.Thread(target=_relay, args=(told,), daemon=True).start()
     return jvm
 
 
@@ -152,12 +224,18 @@ def _write_result(path: Path, message: str | None, code: int) -> None:
     os.replace(temporary, path)
 
 
-def _end_with_the_control_plane(channel: int) -> None:
-    try:
-        while os.read(channel, 64):
+def _end_with_the_control_plane(channel: int, logs: "queue.SimpleQueue[int]") -> None:
+    """Hand on the log that a standby is given with its run; when the control plane is gone, kill the whole group."""
+    with socket.socket(fileno=os.dup(channel)) as heard:
+        try:
+            while True:
+                word, descriptors, _, _ = socket.recv_fds(heard, 64, 1)
+                if not word:
+                    break
+                for descriptor in descriptors:
+                    logs.put(descriptor)
+        except OSError:
             pass
-    except OSError:
-        pass
     os.killpg(0, signal.SIGKILL)
 
 

@@ -14,9 +14,10 @@ from typing import Any
 from local_aws.errors import LocalAwsError, ServiceError
 from local_aws.glue.catalog import SEPARATOR
 from local_aws.glue.job_arguments import merge_arguments
-from local_aws.glue.job_attempt import Attempt
-from local_aws.glue.job_preparation import prepare_run
+from local_aws.glue.job_attempt import Attempt, Standby
+from local_aws.glue.job_preparation import Wanted, add_script, prepare_launch, read_wanted
 from local_aws.glue.job_sessions import end_leftovers
+from local_aws.glue.job_warm import WarmSpark
 from local_aws.glue.spark_archive import ArchiveBuild, read_class_list
 from local_aws.server.context import Context
 
@@ -38,6 +39,7 @@ class JobRuns:
         self._build: ArchiveBuild | None = None
         self._closing = False
         self._lock = threading.Lock()
+        self._warm = WarmSpark(context)
         self._recover()
 
     def start(self, job: Json, request: Json) -> str:
@@ -88,6 +90,7 @@ class JobRuns:
     def close(self) -> None:
         """End every run, as FAILED, and wait for the threads."""
         self._closing = True
+        self._warm.close()
         for run in list(self._runs.values()):
             run.end("FAILED")
         if self._build is not None:
@@ -97,6 +100,7 @@ class JobRuns:
 
     def _recover(self) -> None:
         """Write down the truth about runs that a killed control plane left active, and end what they left running."""
+        end_leftovers(self._warm.mark)
         for key, run in self._store.list("job_run"):
             if run["JobRunState"] in ACTIVE:
                 end_leftovers(run["Id"])
@@ -143,16 +147,24 @@ class JobRuns:
 
     def _watch(self, run: Attempt, document: Json) -> None:
         work = self._context.home / "jobs" / document["Id"]
+        wanted: Wanted | None = None
+        ready: Standby | None = None
         try:
-            prepared = prepare_run(self._context, run.job, document["Id"], run.arguments, work)
-            self._note(document["Id"], prepared.description)
-            state, message = run.perform(prepared, lambda: self._update(run.key, JobRunState="RUNNING"))
+            wanted = read_wanted(self._context, run.job, document["Id"], run.arguments)
+            ready = self._warm.take(wanted.launch)
+            launched = ready.prepared if ready else prepare_launch(self._context, wanted.launch, document["Id"], work)
+            work = launched.specification.parent
+            prepared = add_script(self._context, wanted, launched)
+            self._note(document["Id"], prepared.description + ("; a process that was ready" if ready else ""))
+            state, message = run.perform(prepared, lambda: self._update(run.key, JobRunState="RUNNING"), ready)
         except (LocalAwsError, OSError) as error:
             state, message = "FAILED", f"{type(error).__name__}: {error}"
         except Exception as error:  # a run must never stay active: the thread that could end it is this one
             state, message = "FAILED", f"the run could not be watched: {type(error).__name__}: {error}"
         finally:
             run.clear()
+            if ready is not None and run.process is None:
+                ready.end()
         if self._closing and state != "SUCCEEDED":
             state, message = "FAILED", STOPPED_WITH_STACK
         if state != "SUCCEEDED":
@@ -165,6 +177,8 @@ class JobRuns:
             self._retry(run, document)
         if build is not None:
             build.run()
+        if wanted is not None and state == "SUCCEEDED" and not self._closing:
+            self._warm.want(wanted.launch)
 
     def _plan_archive(self, class_list: Path) -> ArchiveBuild | None:
         """Return the build of an archive from what the run recorded; there is one in a control plane's life."""
