@@ -35,4 +35,5 @@ def stack(scrubbed_environment: None, tmp_path_factory: pytest.TempPathFactory) 
     subprocess.run([sys.executable, "-m", "workbench", "up"], check=True, timeout=180, stdin=subprocess.DEVNULL)
     yield home
     subprocess.run([sys.executable, "-m", "workbench", "reset", "--yes"], check=True, timeout=60, stdin=subprocess.DEVNULL)
-    del os.environ["WORKBENCH_HOME"], os.environ["WORKBENCH_RUNS"]
+    for name in ("WORKBENCH_HOME", "WORKBENCH_RUNS"):
+        os.environ.pop(name, None)
