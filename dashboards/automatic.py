@@ -104,7 +104,7 @@ def _table(categories: Sequence[Column], measures: Sequence[Column]) -> list[Cha
     by = tuple(column.name for column in categories[:2])
     metrics = ("row_count", *(f"average_{column.name}" for column in measures))
     words = " and ".join(_lower(column) for column in categories[:2])
-    return [Chart("table", "table", f"Rows and averages by {words}", metrics, by)]
+    return [Chart("table", "table", f"Rows and averages by {words}", metrics, by, known=True)]
 
 
 def _of_one_unit(measures: Sequence[Column]) -> list[Column]:

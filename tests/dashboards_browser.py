@@ -19,7 +19,9 @@ FLAGS += ["--disable-component-update", "--disable-sync"]
 READY = """count => {
   const holders = [...document.querySelectorAll('[data-test="dashboard-component-chart-holder"]')];
   const busy = document.querySelector('[data-test="loading-indicator"], .ant-spin-spinning');
-  return holders.length === count && !busy && holders.every(holder => holder.querySelector('.slice_container'));
+  const drawn = holder => holder.querySelector('.slice_container')
+    && holder.querySelector('canvas, .header-line, tbody tr');
+  return holders.length === count && !busy && holders.every(drawn);
 }"""
 CHARTS = """() => [...document.querySelectorAll('[data-test="dashboard-component-chart-holder"]')].map(holder => {
   const canvas = holder.querySelector('canvas');

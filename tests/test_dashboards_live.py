@@ -36,7 +36,7 @@ from workbench.dashboards.errors import AssetsError
 from workbench.dashboards.install import VENV, install_lock
 from workbench.stack import environment
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # the first may install Superset
 ROOT = Path(__file__).resolve().parent.parent
 SCREENSHOTS = ROOT / "dashboards" / "screenshots"
 SAMPLE, STAR = "student_sample", "tennessee_star"
