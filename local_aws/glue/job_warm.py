@@ -65,13 +65,10 @@ class WarmSpark:
                 return None
             fits = not launch.archives and self._fingerprint == launch.fingerprint(self._context)
             deadline = time.monotonic() + STARTING_SECONDS
-            while fits and not self._is_ready() and self._standby.process.poll() is None:
-                if self._closed or time.monotonic() > deadline:
-                    break
+            while fits and self._is_starting() and not self._closed and time.monotonic() < deadline:
                 self._lock.wait(0.05)
-            standby, ready = self._standby, self._ready
-            self._standby = None
-            if standby is not None and fits and ready and standby.process.poll() is None:
+            standby, self._standby = self._standby, None
+            if standby is not None and fits and self._ready and standby.process.poll() is None:
                 return standby
         if standby is not None:
             self._release(standby)
@@ -88,10 +85,16 @@ class WarmSpark:
         if self._keeper is not None:
             self._keeper.join(timeout=30)
 
-    def _is_ready(self) -> bool:
-        if not self._ready and self._standby is not None:
-            self._ready = self._standby.is_ready()
-        return self._ready
+    def is_ready(self) -> bool:
+        """Say whether a process stands ready now."""
+        with self._lock:
+            return self._standby is not None and not self._is_starting()
+
+    def _is_starting(self) -> bool:
+        if self._standby is None or self._standby.process.poll() is not None:
+            return False
+        self._ready = self._ready or self._standby.is_ready()
+        return not self._ready
 
     def _keep(self) -> None:
         """Start what is wanted when its time has come; release what stands idle, or where memory is short."""

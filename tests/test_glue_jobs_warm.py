@@ -1,0 +1,125 @@
+"""The Spark process that stands ready: it serves one run, only a run that it fits, and leaves nothing behind."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local_aws.glue.job_attempt import Attempt, Standby
+from local_aws.glue.job_preparation import Wanted, add_script, prepare_launch, read_wanted
+from local_aws.glue.job_sessions import end_leftovers
+from local_aws.glue.job_warm import WarmSpark
+from local_aws.server.context import Context, open_context
+
+JOB = {
+    "Name": "job",
+    "CreatedOn": 1.0,
+    "Command": {"Name": "glueetl", "ScriptLocation": "s3://curated/_code/job.py"},
+    "GlueVersion": "5.1",
+}
+SCRIPT = """
+import os, sys
+from pyspark.sql import SparkSession
+import helper
+spark = SparkSession.builder.appName("mine").getOrCreate()
+assert spark.sparkContext.appName == "mine" and spark.catalog.listTables() == []
+spark.range(5).write.mode("overwrite").parquet("s3://curated/out/")
+print(f"{helper.WORD} {sys.argv[1:3]} {os.getcwd() == os.environ['HOME']}")
+spark._jvm.System.err.println("the JVM was here")
+"""
+
+
+@pytest.fixture
+def context(home: Path) -> Iterator[Context]:
+    """A control plane with a script in its lake."""
+    (home / "lake" / "curated" / "_code").mkdir(parents=True)
+    (home / "lake" / "curated" / "_code" / "job.py").write_text(SCRIPT)
+    (home / "lake" / "curated" / "_code" / "helper.py").write_text("WORD = 'hello'")
+    (home / "logs").mkdir(exist_ok=True)
+    opened = open_context(home)
+    yield opened
+    opened.store.close()
+
+
+@pytest.fixture
+def warm(context: Context) -> Iterator[WarmSpark]:
+    """A keeper that starts its process at once."""
+    kept = WarmSpark(context, after=0.0)
+    yield kept
+    kept.close()
+    assert end_leftovers(kept.mark) == 0
+
+
+def wanted(context: Context, **arguments: str) -> Wanted:
+    """Return what a run asks for."""
+    told = {f"--{name.replace('_', '-')}": value for name, value in arguments.items()}
+    return read_wanted(
+        context, JOB, "jr_1", {"--extra-py-files": "s3://curated/_code/helper.py", "--WORD": "w", **told}
+    )
+
+
+def wait_until_ready(warm: WarmSpark) -> None:
+    """Wait for the process that is being warmed up."""
+    deadline = time.monotonic() + 120
+    while not warm.is_ready() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert warm.is_ready()
+
+
+def perform(context: Context, asked: Wanted, ready: Standby | None) -> tuple[str, str]:
+    """Run the script; return the state and the run's log."""
+    work = context.home / "jobs" / "jr_1"
+    launched = ready.prepared if ready else prepare_launch(context, asked.launch, "jr_1", work)
+    log = context.home / "logs" / "jr_1.log"
+    attempt = Attempt("key", JOB, asked.arguments, log, 120.0)
+    state, _ = attempt.perform(add_script(context, asked, launched), lambda: None, ready)
+    attempt.clear()
+    return state, log.read_text()
+
+
+def test_a_ready_process_runs_the_script_like_a_cold_one(context: Context, warm: WarmSpark) -> None:
+    """It has a session of its own, its modules, arguments and folder; what it and the JVM print is in the run's log."""
+    asked = wanted(context)
+    warm.want(asked.launch)
+    wait_until_ready(warm)
+    ready = warm.take(asked.launch)
+    assert ready is not None and warm.take(asked.launch) is None
+    state, log = perform(context, asked, ready)
+    assert state == "SUCCEEDED", log
+    assert "hello ['--WORD', 'w'] True" in log and "the JVM was here" in log
+    cold, other = perform(context, asked, None)
+    assert cold == "SUCCEEDED" and "hello ['--WORD', 'w'] True" in other
+
+
+def test_only_a_run_that_fits_is_served(context: Context, warm: WarmSpark) -> None:
+    """Another property, another bucket or an archive on the path gets a cold process, and the ready one is released."""
+    asked = wanted(context)
+    assert asked.launch.fingerprint(context) == wanted(context, OTHER="x").launch.fingerprint(context)
+    assert asked.launch.fingerprint(context) != wanted(context, conf="spark.mine=1").launch.fingerprint(context)
+    assert wanted(context, extra_py_files="s3://curated/_code/z.zip").launch.archives
+    warm.want(asked.launch)
+    wait_until_ready(warm)
+    (context.lake / "another").mkdir()
+    assert warm.take(wanted(context).launch) is None
+    assert end_leftovers(warm.mark) == 0 and not list((context.home / "jobs").glob("warm-*"))
+
+
+def test_an_idle_process_is_released(context: Context) -> None:
+    """Nobody wanted it for long enough: it is gone, with its folder."""
+    kept = WarmSpark(context, after=0.0, idle=0.5)
+    kept.want(wanted(context).launch)
+    deadline = time.monotonic() + 30
+    while not list((context.home / "jobs").glob("warm-*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    while list((context.home / "jobs").glob("warm-*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not list((context.home / "jobs").glob("warm-*")) and end_leftovers(kept.mark) == 0
+    kept.close()
+
+
+def test_off_is_off(context: Context, warm: WarmSpark, monkeypatch: pytest.MonkeyPatch) -> None:
+    """WORKBENCH_SPARK_WARM=off starts nothing."""
+    monkeypatch.setenv("WORKBENCH_SPARK_WARM", "off")
+    warm.want(wanted(context).launch)
+    assert warm.take(wanted(context).launch) is None and not list((context.home / "jobs").glob("warm-*"))
