@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from infra.errors import ProvisionError
+from infra.functions import pack_code
 from infra.provision import MAKERS, SKIPPED_LOCALLY, Place, ProvisionResult, provision_stack
 from infra.template import load_template
 from local_aws.lifecycle import read_endpoints
@@ -130,6 +131,34 @@ def test_provisioning_again_changes_what_differs(clients: Clients) -> None:
     ]
     assert limit == 20000000
     provision(clients)
+
+
+def test_the_path_of_events_follows_the_template(clients: Clients) -> None:
+    """Queue, rule, mapping, function, permission and schedule that were changed by hand are as the template says."""
+    sqs, events, functions, scheduler = (clients(name) for name in ("sqs", "events", "lambda", "scheduler"))
+    name, queue = NAMES["UploadFunctionName"], NAMES["UploadQueueUrl"]
+    code = functions.get_function_configuration(FunctionName=name)["CodeSha256"]
+    [mapping] = functions.list_event_source_mappings()["EventSourceMappings"]
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1", "Policy": ""})
+    extra = {"Id": "extra", "Arn": "arn:aws:sqs:us-east-1:000000000000:workbench-local-dead-letters"}
+    events.put_targets(Rule="workbench-local-object-created", Targets=[extra])
+    events.put_rule(Name="workbench-local-object-created", EventPattern='{"source": ["x"]}', State="DISABLED")
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    functions.update_function_code(FunctionName=name, ZipFile=pack_code("x = 1\n"))
+    functions.update_function_configuration(FunctionName=name, Timeout=1)
+    functions.remove_permission(FunctionName="workbench-local-on-job-done", StatementId="JobDonePermission")
+    provision(clients)
+    attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    assert attributes["VisibilityTimeout"] == "300" and "events.amazonaws.com" in attributes["Policy"]
+    targets = events.list_targets_by_rule(Rule="workbench-local-object-created")["Targets"]
+    assert [target["Id"] for target in targets] == ["uploads"]
+    assert events.describe_rule(Name="workbench-local-object-created")["State"] == "ENABLED"
+    assert functions.get_event_source_mapping(UUID=mapping["UUID"])["State"] == "Enabled"
+    settings = functions.get_function_configuration(FunctionName=name)
+    assert (settings["CodeSha256"], settings["Timeout"]) == (code, 30)
+    assert functions.get_policy(FunctionName="workbench-local-on-job-done")["Policy"]
+    target = scheduler.get_schedule(Name="workbench-local-sweep")["Target"]
+    assert target["Input"] == '{"detail-type": "Sweep"}'
 
 
 def test_policies_follow_the_template(clients: Clients) -> None:
