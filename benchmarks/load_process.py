@@ -25,10 +25,10 @@ from helpers.load_postgres_copy import CopyTarget, copy_source, s3_source
 from helpers.load_postgres_extract import Extract
 from helpers.load_postgres_ledger import VERSIONS, prepare_schemas
 from helpers.load_postgres_load import LoadJob, load_extracts
+from helpers.load_postgres_split import LoadProgress
 from helpers.load_postgres_sweep import load_connection
 from helpers.load_postgres_types import VersionTable, make_columns
 from helpers.objects import list_objects
-from helpers.progress import ProgressLine
 from helpers.session import open_session
 
 # ten columns of the kinds that an answer has
@@ -60,7 +60,8 @@ def load_object(bucket: str, key: str, name: str, connections: int = 1) -> dict[
         source, target = s3_source(session.client("s3"), place), CopyTarget(VERSIONS, name, tuple(COLUMNS))
         before = start_watching()
         begun, cpu = time.perf_counter(), time.process_time()
-        with ProgressLine("loading", place.bytes) as progress:
+        progress = LoadProgress("loading", place.bytes)
+        with progress:
             copied = copy_source(session.connect_postgres, source, target, progress, connections)
         with connection, connection.cursor() as cursor:
             cursor.execute(sql.SQL("ANALYZE {}").format(table.identifier))

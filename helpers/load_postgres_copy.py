@@ -20,9 +20,8 @@ from psycopg2 import sql
 
 from helpers.errors import LoadError
 from helpers.load_postgres_crash import crash_point
-from helpers.load_postgres_split import Block, check_header, find_bad_bytes, read_blocks, split_header
+from helpers.load_postgres_split import Block, LoadProgress, check_header, find_bad_bytes, read_blocks, split_header
 from helpers.objects import S3Object
-from helpers.progress import ProgressLine
 
 _TICK = 0.2
 # Below this one connection is as fast: what a second one costs is to be opened.
@@ -81,7 +80,7 @@ def choose_connections(size: int) -> int:
 
 
 def copy_source(
-    connect: Callable[[], Any], source: Source, target: CopyTarget, progress: ProgressLine, connections: int = 0
+    connect: Callable[[], Any], source: Source, target: CopyTarget, progress: LoadProgress, connections: int = 0
 ) -> Copied:
     """Fill the table from the CSV and commit; return what was read and what arrived.
 
@@ -115,12 +114,9 @@ def copy_source(
             connection.close()
 
 
-def _follow(blocks: Iterator[Block], progress: ProgressLine) -> Iterator[Block]:
-    begun, rows = progress.seconds(), 0
+def _follow(blocks: Iterator[Block], progress: LoadProgress) -> Iterator[Block]:
     for block in blocks:
-        rows += block.records
-        progress.say(f"{rows / max(progress.seconds() - begun, 0.001):,.0f} rows/s")
-        progress.advance(len(block.data))
+        progress.add(block)
         yield block
 
 

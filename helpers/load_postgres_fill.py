@@ -17,9 +17,9 @@ from helpers.load_postgres_crash import crash_point
 from helpers.load_postgres_extract import Extract
 from helpers.load_postgres_ledger import VERSIONS, Load
 from helpers.load_postgres_merge import merge_statements, rows_in_place
+from helpers.load_postgres_split import LoadProgress
 from helpers.load_postgres_types import VersionTable
 from helpers.load_postgres_verify import Check, compare_figures, read_figures, refuse_differences
-from helpers.progress import ProgressLine
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Filling:
     connection: Any
     connect: Callable[[], Any]
     open_source: Callable[[Any], Source]
-    progress: ProgressLine
+    progress: LoadProgress
     connections: int = 0
 
 

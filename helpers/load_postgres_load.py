@@ -16,9 +16,9 @@ from helpers.load_postgres_extract import Extract
 from helpers.load_postgres_fill import Filling, fill_tables
 from helpers.load_postgres_ledger import Load, mark_ready, open_load
 from helpers.load_postgres_publish import GIVE_UP_SECONDS, Terms, publish_load
+from helpers.load_postgres_split import LoadProgress
 from helpers.load_postgres_sweep import discard_load, drop_old_versions, find_ready, find_shown, is_shown, is_whole
 from helpers.objects import S3Object
-from helpers.progress import ProgressLine
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ def _load_anew(connection: Any, job: LoadJob, extracts: Sequence[Extract], conte
     load = open_load(connection, facts, [extract.relation for extract in extracts], len(merged), reuse)
     crash_point("opened")
     try:
-        with ProgressLine("loading", sum(extract.place.bytes for extract in extracts)) as progress:
+        progress = LoadProgress("loading", sum(extract.place.bytes for extract in extracts))
+        with progress:
             filling = Filling(connection, job.connect, job.open_source, progress, job.connections)
             filled = fill_tables(filling, load, extracts, before)
         load = mark_ready(connection, load, filled.rows, [check.as_row() for check in filled.checks])

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from helpers.errors import LoadError
+from helpers.progress import ProgressLine
 
 BLOCK_BYTES = 1 << 20
 _QUOTE, _NEWLINE = 0x22, 0x0A
@@ -34,6 +35,18 @@ class Block:
     records: int
     offset: int
     line: int
+
+
+class LoadProgress(ProgressLine):
+    """Follow a load in bytes and rows a second, over all its objects."""
+
+    rows = 0
+
+    def add(self, block: Block) -> None:
+        """Count a block that was read."""
+        self.rows += block.records
+        self.say(f"{self.rows / max(self.seconds(), 0.001):,.0f} rows/s")
+        self.advance(len(block.data))
 
 
 def read_blocks(body: Any, size: int = BLOCK_BYTES) -> Iterator[Block]:

@@ -15,10 +15,10 @@ from psycopg2 import sql
 from helpers.load_postgres_copy import Copied, CopyTarget, Source, copy_source
 from helpers.load_postgres_ledger import PUBLIC, VERSIONS, Load, mark_ready, open_load, prepare_schemas
 from helpers.load_postgres_publish import Terms, publish_load
+from helpers.load_postgres_split import LoadProgress
 from helpers.load_postgres_sweep import drop_old_versions
 from helpers.load_postgres_types import VersionTable, make_columns
 from helpers.objects import S3Object
-from helpers.progress import ProgressLine
 from local_aws.endpoints import read_endpoints
 from local_aws.lifecycle import start, stop
 
@@ -113,7 +113,8 @@ def copy_bytes(server: Server, name: str, columns: dict[str, str], data: bytes, 
         cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table.identifier))
         for statement in table.create_statements():
             cursor.execute(statement)
-    with ProgressLine("loading", len(data)) as progress:
+    progress = LoadProgress("loading", len(data))
+    with progress:
         target = CopyTarget(VERSIONS, name, tuple(columns))
         return copy_source(server.connect, source_of(data), target, progress, connections)
 

@@ -12,8 +12,7 @@ from load_lab import Server, copy_bytes, serve, source_of
 
 from helpers.errors import LoadError
 from helpers.load_postgres_copy import CopyTarget, copy_source
-from helpers.load_postgres_split import Block, read_blocks
-from helpers.progress import ProgressLine
+from helpers.load_postgres_split import Block, LoadProgress, read_blocks
 
 COLUMNS = {"id": "int", "note": "varchar", "small": "smallint", "price": "decimal(5,2)", "day": "date"}
 HEADER = b'"id","note","small","price","day"\n'
@@ -132,7 +131,7 @@ def test_a_null_where_none_may_be_is_refused(server: Server) -> None:
     server.run("CREATE TABLE analytics_versions.needed (id int NOT NULL)")
     source = source_of(b'id\n"1"\n\n')
     with pytest.raises(LoadError, match='line 3, column "id": null value'):
-        copy_source(server.connect, source, CopyTarget("analytics_versions", "needed", ("id",)), ProgressLine("x"), 1)
+        copy_source(server.connect, source, CopyTarget("analytics_versions", "needed", ("id",)), LoadProgress("x"), 1)
 
 
 def test_an_object_that_is_not_whole_is_refused(server: Server) -> None:
@@ -143,5 +142,5 @@ def test_an_object_that_is_not_whole_is_refused(server: Server) -> None:
     other = replace(source, place=replace(source.place, etag="other"))
     for wrong in (longer, other):
         with pytest.raises(LoadError, match="were announced"):
-            copy_source(server.connect, wrong, CopyTarget("analytics_versions", "part", ("id",)), ProgressLine("x"), 1)
+            copy_source(server.connect, wrong, CopyTarget("analytics_versions", "part", ("id",)), LoadProgress("x"), 1)
     assert server.read("SELECT count(*) FROM analytics_versions.part", "loader") == [(0,)]
