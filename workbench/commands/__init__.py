@@ -13,6 +13,7 @@ from workbench.console import Output
 # in the order in which --help lists them
 NAMES = (
     *("run", "plan", "repair", "replay", "runs", "accept", "schedule", "publish", "rollback"),
+    *("contract", "reject"),
     *("up", "down", "status", "env", "reset", "lab", "watch", "dashboards"),
 )
 
