@@ -1,39 +1,41 @@
 """The Glue job: raw objects in, one table and its quarantine out. Glue 5.1 runs this very file.
 
-    --DATASET --RUN_TOKEN --RAW_BUCKET --CURATED_BUCKET --DATABASE (and Glue's own --JOB_NAME)
-    --extra-py-files transform.py, reading.py, raw_files.py, publication.py
+    --DATASET --RUN_TOKEN --RAW_BUCKET --CURATED_BUCKET --DATABASE (and Glue's own --JOB_NAME); --FULL true: all anew
+    --extra-py-files transform.py, increments.py, building.py, reading.py, raw_files.py, publication.py
 
 It lists the dataset's raw objects, compares them with the ledger, and stops if nothing is new. Otherwise it reads and
-cleans all of them, checks that no row was lost, publishes, and writes a report to _reports/<dataset>/<token>.json.
-docs/data.md has the layout on S3, docs/adr/0012-job-and-publication.md the reasons.
+cleans what is new, builds the partitions anew that this concerns, checks that no row was lost, publishes, and writes a
+report to _reports/<dataset>/<token>.json. docs/data.md has the layout on S3, docs/adr/0012-job-and-publication.md and
+0017-increments.md the reasons.
 """
 
 import hashlib
 import json
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import building  # type: ignore[import-not-found]
+import increments  # type: ignore[import-not-found]
 import publication
 import raw_files
 import reading
 import transform
 from awsglue.utils import getResolvedOptions
 from botocore.config import Config
-from publication import Copy, Place, crash_point
-from pyspark.sql import Observation
-from pyspark.sql import functions as F
+from increments import ACTIVE, Plan
+from publication import Place, crash_point
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 ARGUMENTS = ["JOB_NAME", "DATASET", "RUN_TOKEN", "RAW_BUCKET", "CURATED_BUCKET", "DATABASE"]
-QUARANTINE_SCHEMA = "file STRING, record BIGINT, line BIGINT, raw STRING, reasons ARRAY<STRING>"
-NO_MARK = "mapreduce.fileoutputcommitter.marksuccessfuljobs"
+READING_TRIES = 3
 # Of this session alone, for the sake of the JVM's compiler (docs/adr/0012-job-and-publication.md).
 SESSION = {
     "spark.sql.codegen.hugeMethodLimit": "8000",
@@ -41,6 +43,10 @@ SESSION = {
     "spark.sql.optimizer.inSetConversionThreshold": "2",
 }
 REPORTED = ("rows", "quarantined_by_reason", "unreadable_files", "unknown_columns", "columns")
+
+
+class RawChangedError(Exception):
+    """Raw objects kept changing while they were read; nothing was published."""
 
 
 class QualityGateError(Exception):
@@ -55,6 +61,7 @@ class Run:
     place: Place
     contract_sha256: str
     code_sha256: str
+    full: bool
     started: float
 
     @property
@@ -66,18 +73,21 @@ class Run:
 
 def open_run(arguments: list[str]) -> Run:
     """Read the arguments and the contract."""
-    options: dict[str, str] = getResolvedOptions(arguments, ARGUMENTS)
+    optional = ["FULL"] if "--FULL" in arguments else []
+    options: dict[str, str] = getResolvedOptions(arguments, ARGUMENTS + optional)
     s3 = boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": 6}))
     place = Place(s3, options["CURATED_BUCKET"], options["DATASET"], options["RUN_TOKEN"])
     contract: dict[str, Any] = publication.read_json(s3, place.bucket, f"_contracts/{place.dataset}.json")
     digest = hashlib.sha256(json.dumps(contract, sort_keys=True).encode()).hexdigest()
     source = reading.Source(s3, options["RAW_BUCKET"], contract)
-    return Run(source, place, digest, hash_code(), time.monotonic())
+    full = options.get("FULL", "") == "true"
+    return Run(source, place, digest, hash_code(), full, time.monotonic())
 
 
 def hash_code() -> str:
     """Return the hash of the job's own modules: other code may make other rows of the same objects."""
-    files = [__file__, *(module.__file__ for module in (transform, reading, raw_files, publication))]
+    modules = (transform, increments, building, reading, raw_files, publication)
+    files = [__file__, *(module.__file__ for module in modules)]
     return hashlib.sha256(b"".join(Path(str(file)).read_bytes() for file in files)).hexdigest()
 
 
@@ -86,172 +96,147 @@ def main(arguments: list[str]) -> None:
     run = open_run(arguments)
     whole = publication.recover(run.place)
     ledger = publication.read_ledger(run.place)
-    listed = reading.list_raw(run.source)
-    if whole and is_unchanged(run, ledger, listed):
-        print(f"nothing new: {len(listed)} raw objects, contract and code are those of run {ledger['token']}")
+    intact = whole and bool(ledger["sequence"]) and publication.is_intact(run.place, ledger)
+    plan = make_plan(run, ledger, intact)
+    if plan is None:
+        count = len(ledger["objects"])
+        print(f"nothing new: {count} raw objects, contract and code are those of run {ledger['token']}")
         write_report(run, ledger, "unchanged")
         return
-    from pyspark.sql import SparkSession  # a JVM starts only where there is something to do
+    spark = start_spark()
+    for _ in range(READING_TRIES):
+        print(plan.why)
+        found = reading.read_objects(spark, run.source, [plan.listed[key] for key in sorted(plan.to_read)])
+        if reading.is_unchanged(run.source, {key: plan.listed[key] for key in plan.to_read}):
+            break
+        print("raw objects changed while they were read; reading them again")
+        plan = make_plan(run, ledger, intact) or plan
+    else:
+        raise RawChangedError(f"raw objects of {run.place.dataset} kept changing while they were read; run it again")
+    objects = describe_objects(run, plan, found, ledger)
+    check_gate(run, objects)
+    written = publish_reading(building.Site(spark, run.place, run.contract), run, plan, (found, objects, ledger))
+    write_report(run, written, "published")
+    publication.sweep(run.place)
+
+
+def start_spark() -> "SparkSession":
+    """Start Spark with the job's settings: a JVM only starts where there is something to do."""
+    from pyspark.sql import SparkSession
 
     spark = SparkSession.builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")  # or it warns of every header that is spelt in another way
     for name, value in SESSION.items():
         spark.conf.set(name, value)
-    found = reading.read_all(spark, run.source, listed)
-    check_gate(run, found)
-    written = publish_reading(spark, run, found, int(ledger["sequence"]) + 1)
-    write_report(run, written, "published")
-    publication.sweep(run.place)
+    return spark
 
 
-def is_unchanged(run: Run, ledger: dict[str, Any], listed: dict[str, dict[str, Any]]) -> bool:
-    """Tell whether the ledger's table is what this run would make."""
-    if not ledger["sequence"]:
-        return False
-    if (ledger["contract_sha256"], ledger["code_sha256"]) != (run.contract_sha256, run.code_sha256):
-        return False
-    known = {entry["key"]: entry["etag"] for entry in ledger["objects"]}
-    return bool(known == reading.etags(listed) and publication.is_intact(run.place, ledger))
+def make_plan(run: Run, ledger: dict[str, Any], intact: bool) -> Plan | None:
+    """Compare raw with the ledger; None where the ledger's table is what this run would make."""
+    current = intact and (ledger["contract_sha256"], ledger["code_sha256"]) == (run.contract_sha256, run.code_sha256)
+    past = [*ledger.get("gone", ()), *ledger.get("objects", ())]
+    listed = reading.list_raw(run.source, {entry["key"]: entry for entry in past})
+    links = {entry["key"]: entry.get("supersedes", ()) for entry in [*past, *listed.values()]}
+    rejected = reading.list_rejected(run.source)
+    for key, state in increments.decide_states(links, listed, rejected).items():
+        listed[key] |= {"state": state} | ({"why": rejected[key]} if state == increments.REJECTED else {})
+    if run.full or not current:
+        why = "asked for" if run.full else "contract, code or table are not those of the ledger"
+        return increments.plan_full(f"all is read anew: {why}", listed, ledger)
+    if increments.is_settled(listed, ledger):
+        return None
+    return increments.plan_increment(listed, ledger, transform.is_aligned(run.contract))
 
 
-def check_gate(run: Run, found: reading.Reading) -> None:
+def describe_objects(
+    run: Run, plan: Plan, found: reading.Reading, ledger: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Return the ledger's entry of every raw object; one that does not count is looked into for its rows alone."""
+    described = found.describe()
+    past = {(entry["key"], entry["etag"]): dict(entry) for entry in ledger.get("objects", ())}
+    entries = {}
+    for key, listed in plan.listed.items():
+        entry = described.get(key) if key in plan.added else past.get((key, listed["etag"]))
+        if entry is None:
+            entry = reading.Reading([reading.look_into(run.source, listed)], None, [], []).describe()[key]
+        state = {name: listed[name] for name in ("state", "supersedes", "why") if name in listed}
+        entries[key] = {name: value for name, value in entry.items() if name != "why"} | state
+    return entries
+
+
+def check_gate(run: Run, objects: Mapping[str, dict[str, Any]]) -> None:
     """Refuse the data where more rows are rejected than the contract allows.
 
     Raises:
-        QualityGateError: with the share and the most frequent reasons.
+        QualityGateError: with the share, the most frequent reasons, and the deliveries at fault.
     """
-    rows = sum(file.rows for file in found.files)
+    active = [entry for entry in objects.values() if entry["state"] == ACTIVE]
+    rows, rejected = sum(entry["rows"] for entry in active), sum(entry["rejected"] for entry in active)
     limit = run.contract["quarantine_limit"]
-    if len(found.rejects) > limit * rows:
-        common = ", ".join(f"{reason} ({count})" for reason, count in found.count_reasons().most_common(5))
-        raise QualityGateError(
-            f"{len(found.rejects)} of {rows} rows of {run.place.dataset} are rejected, more than the {limit:.0%} that "
-            f"its contract allows: {common}; correct the files, or raise quarantineLimit in the contract"
-        )
+    if rejected <= limit * rows:
+        return
+    counts = sorted(increments.sum_reasons(active).items(), key=lambda item: (-item[1], item[0]))
+    common = ", ".join(f"{reason} ({count})" for reason, count in counts[:5])
+    worst = sorted(active, key=lambda entry: (-entry["rejected"], entry["key"]))
+    faulty = [f"{entry['key']} ({entry['rejected']} of {entry['rows']})" for entry in worst if entry["rejected"]]
+    raise QualityGateError(
+        f"{rejected} of {rows} rows of {run.place.dataset} are rejected, more than the {limit:.0%} that "
+        f"its contract allows: {common}; most come from {', '.join(faulty[:3])}; take a delivery out with "
+        "`workbench reject OBJECT --reason …`, correct the files, or raise quarantineLimit in the contract"
+    )
 
 
-def publish_reading(spark: "SparkSession", run: Run, found: reading.Reading, sequence: int) -> dict[str, Any]:
-    """Write table and quarantine under _tmp/, check that no row was lost, publish, and return the ledger.
+def publish_reading(
+    site: building.Site,
+    run: Run,
+    plan: Plan,
+    known: tuple[reading.Reading, Mapping[str, dict[str, Any]], dict[str, Any]],
+) -> dict[str, Any]:
+    """Build under _tmp/ what changes, check that no row was lost, publish, and return the ledger.
+
+    Args:
+        known: what was read, the entries of all raw objects, and the ledger before.
 
     Raises:
         LostRowsError: readable rows are not the sum of what became of them.
     """
-    curated, lost = write_curated(spark, run, found)
+    found, objects, before = known
+    built = building.build_curated(site, plan, found, before)
     crash_point("written")
-    quarantine = write_quarantine(spark, run, found)
-    rows = {"readable": sum(file.rows for file in found.files), "curated": sum(copy.rows for copy in curated)}
-    rows |= lost | {"quarantined": len(found.rejects)}
+    partitions, lost = building.merge_partitions(plan, built, before)
+    quarantine, batches = building.build_batches(site, plan, found, before)
+    rows = increments.count_rows(objects.values(), plan.gone, sum(entry["rows"] for entry in partitions), lost)
     if rows["readable"] != sum(count for name, count in rows.items() if name != "readable"):
         raise reading.LostRowsError(f"rows are unaccounted for: {rows}; nothing was published")
     ledger = {
-        "schema": 1,
-        "sequence": sequence,
+        "sequence": int(before["sequence"]) + 1,
+        "rows": rows,
+        "lost": lost,
+        "gone": list(plan.gone),
+        "read": sorted(plan.to_read),
+        "partitions": partitions,
+        "quarantine": batches,
+    }
+    ledger |= describe_run(run, objects)
+    written: dict[str, Any] = publication.publish(run.place, built.copies + quarantine, ledger)
+    return written
+
+
+def describe_run(run: Run, objects: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return what the ledger says of the run's contract and code, and of the raw objects."""
+    active = [entry for entry in objects.values() if entry["state"] == ACTIVE]
+    return {
+        "schema": 2,
         "dataset": run.place.dataset,
         "token": run.place.token,
         "contract_sha256": run.contract_sha256,
         "code_sha256": run.code_sha256,
-        "rows": rows,
-        "partitions": [{"key": copy.target, "rows": copy.rows, "bytes": copy.bytes} for copy in curated],
-        "quarantine": [{"key": copy.target, "rows": copy.rows, "bytes": copy.bytes} for copy in quarantine],
+        "objects": list(objects.values()),
+        "quarantined_by_reason": increments.sum_reasons(active),
+        "unreadable_files": [{"key": e["key"], "reason": e["problem"]} for e in active if e["problem"]],
+        "unknown_columns": sorted({name for entry in active for name in entry["unknown_columns"]}),
         "columns": [{"name": c["name"], "type": c["type"]} for c in transform.table_columns(run.contract)],
     }
-    ledger |= describe_reading(found)
-    written: dict[str, Any] = publication.publish(run.place, curated + quarantine, ledger)
-    return written
-
-
-def describe_reading(found: reading.Reading) -> dict[str, Any]:
-    """Return what the ledger keeps of a reading: raw objects, what they feed, what was wrong with them."""
-    fed: dict[str, set[str]] = {}
-    for count in found.counts:
-        if not count["rejected"]:
-            fed.setdefault(count["file"], set()).add(count["partition"])
-    return {
-        "quarantined_by_reason": dict(sorted(found.count_reasons().items())),
-        "unreadable_files": [{"key": file.key, "reason": file.problem} for file in found.files if file.problem],
-        "unknown_columns": sorted({name for file in found.files for name in file.unknown}),
-        "objects": [
-            {
-                "key": file.key,
-                "etag": file.etag,
-                "bytes": file.bytes,
-                "rows": file.rows,
-                "partitions": sorted(fed.get(file.key, ())),
-            }
-            for file in found.files
-        ],
-    }
-
-
-def write_curated(spark: "SparkSession", run: Run, found: reading.Reading) -> tuple[list[Copy], dict[str, int]]:
-    """Write the kept rows by partition, one file each; count the others as duplicates or superseded."""
-    if found.cleaned is None:
-        return [], {"duplicates_removed": 0, "superseded": 0}
-    partitions = {count["partition"] for count in found.counts if not count["rejected"]}
-    tasks = max(1, min(len(partitions), 2 * spark.sparkContext.defaultParallelism))
-    rows = found.cleaned.where(f"{transform.REASONS} IS NULL")
-    ranked = transform.rank_versions(rows, run.contract, tasks)
-    lost = Observation("lost")
-    ranked = ranked.observe(
-        lost,
-        F.expr(f"count_if({transform.VERSION} > 1 AND {transform.PLACE} = 1)").alias("duplicates_removed"),
-        F.expr(f"count_if({transform.PLACE} > 1)").alias("superseded"),
-    )
-    writer = transform.keep_winners(ranked, run.contract, tasks).write.mode("overwrite")
-    writer.partitionBy(run.contract["partition"]).option(NO_MARK, "false").parquet(temporary(run, "curated"))
-    copies = stage(spark, run, "curated", f"data/{run.place.dataset}/")
-    return copies, {name: int(count) for name, count in lost.get.items()}
-
-
-def write_quarantine(spark: "SparkSession", run: Run, found: reading.Reading) -> list[Copy]:
-    """Write the rejected rows, and one for each file that cannot be read (without record, line and text)."""
-    unreadable = [{"file": file.key, "reasons": [file.problem]} for file in found.files if file.problem]
-    if not (found.rejects or unreadable):
-        return []
-    lines = "".join(json.dumps(reject) + "\n" for reject in [*found.rejects, *unreadable])
-    key = f"{run.place.temporary}rejects.json"
-    run.place.s3.put_object(Bucket=run.place.bucket, Key=key, Body=lines.encode())
-    rows = spark.read.schema(QUARANTINE_SCHEMA).json(f"s3://{run.place.bucket}/{key}").coalesce(1)
-    rows.write.mode("overwrite").option(NO_MARK, "false").parquet(temporary(run, "quarantine"))
-    return stage(spark, run, "quarantine", f"data/{run.place.dataset}_quarantine/run_token={run.place.token}/")
-
-
-def temporary(run: Run, name: str) -> str:
-    """Return where Spark writes before anything is published."""
-    return f"s3://{run.place.bucket}/{run.place.temporary}{name}"
-
-
-def stage(spark: "SparkSession", run: Run, name: str, target: str) -> list[Copy]:
-    """Describe what Spark wrote under `name` as copies to keys of our choice, with rows from the files' statistics.
-
-    Raises:
-        LostRowsError: a partition is not one file.
-    """
-    prefix = f"{run.place.temporary}{name}/"
-    listed = publication.list_objects(run.place.s3, run.place.bucket, prefix)
-    written = [entry for entry in listed if entry["key"].endswith(".parquet")]
-    table = spark.read.parquet(temporary(run, name))
-    schema = table.schema.simpleString()
-    counted = table.groupBy(F.input_file_name()).count().collect()
-    rows = {reading.key_of(path, run.place.bucket): int(count) for path, count in counted}
-    copies = []
-    for entry in written:
-        if not rows.get(entry["key"]):
-            continue  # a file without rows, which Spark writes where there are none at all
-        folder = entry["key"].removeprefix(prefix).rpartition("/")[0]
-        copies.append(
-            Copy(
-                source=entry["key"],
-                source_etag=entry["etag"],
-                target=f"{target}{folder + '/' if folder else ''}part-00000-of-00001.parquet",
-                sha256=publication.hash_content(run.place, entry["key"], schema),
-                bytes=entry["bytes"],
-                rows=rows[entry["key"]],
-            )
-        )
-    if len({copy.target for copy in copies}) != len(copies):
-        raise reading.LostRowsError(f"{prefix} has a partition of more than one file; nothing was published")
-    return copies
 
 
 def write_report(run: Run, ledger: dict[str, Any], status: str) -> None:
@@ -263,7 +248,8 @@ def write_report(run: Run, ledger: dict[str, Any], status: str) -> None:
         "status": status,
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - run.started, 3),
-        "objects": [{name: o[name] for name in ("key", "etag", "bytes", "rows")} for o in ledger["objects"]],
+        "objects": [{name: o[name] for name in ("key", "etag", "bytes", "rows", "state")} for o in ledger["objects"]],
+        "read": ledger["read"] if status == "published" else [],
         "partitions": [{name: p[name] for name in ("key", "rows", "bytes")} for p in ledger["partitions"]],
         "quarantine": [entry["key"] for entry in ledger["quarantine"]],
     }

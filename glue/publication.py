@@ -148,13 +148,13 @@ def _complete(place: Place, key: str) -> bool:
 
 
 def publish(place: Place, copies: list[Copy], ledger: dict[str, Any]) -> dict[str, Any]:
-    """Publish the copies, delete what the dataset no longer has, and write the ledger; return it as written.
+    """Publish the copies, delete what the ledger does not list, and write the ledger; return it as written.
 
     Args:
-        copies: every object that the dataset will have; those whose content is there already are left alone.
-        ledger: the ledger to write, with `sequence` and `token`.
+        copies: what this run made; those whose content is there already are left alone.
+        ledger: the ledger to write, with `sequence` and `token`, and all objects that the dataset will have.
     """
-    targets = {copy.target for copy in copies}
+    targets = {entry["key"] for entry in [*ledger["partitions"], *ledger["quarantine"]]}
     present = [found["key"] for prefix in place.published for found in list_objects(place.s3, place.bucket, prefix)]
     deletes = [key for key in present if key not in targets]
     name = f"{place.ledger}{ledger['sequence']:08d}-{ledger['token']}.intent.json"

@@ -5,28 +5,23 @@ records can be compared with one that was made without it.
 """
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import transform
-from publication import list_objects
-from pyspark import StorageLevel
+from increments import read_links  # type: ignore[import-not-found]
+from publication import list_objects, read_json
 from raw_files import RawFile, inspect, locate, unpack
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from pyspark.sql import DataFrame, SparkSession
 
-READING_TRIES = 3
-
 
 class LostRowsError(Exception):
     """Rows are unaccounted for: a fault of this program; nothing was published."""
-
-
-class RawChangedError(Exception):
-    """Raw objects kept changing while they were read; nothing was published."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +40,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Reading:
-    """What reading all raw objects gave.
+    """What reading raw objects gave.
 
     Attributes:
-        files: every raw object, readable or not.
-        cleaned: their rows (transform.clean), cached; None where no file can be read.
+        files: every object that was looked into, readable or not.
+        cleaned: their rows (transform.clean), kept; None where no file can be read.
         counts: rows by file, partition and whether they are rejected.
         rejects: file, record, line, raw text and reasons of each rejected row.
     """
@@ -59,51 +54,83 @@ class Reading:
     counts: list[dict[str, Any]]
     rejects: list[dict[str, Any]]
 
-    def count_reasons(self) -> Counter[str]:
-        """Count rejected rows by reason; a row may have several."""
-        return Counter(reason for reject in self.rejects for reason in reject["reasons"])
+    def describe(self) -> dict[str, dict[str, Any]]:
+        """Return by key what the ledger keeps of each object: version, rows, what they feed, what was wrong."""
+        reasons: dict[str, Counter[str]] = {}
+        for reject in self.rejects:
+            reasons.setdefault(reject["file"], Counter()).update(reject["reasons"])
+        fed: dict[str, set[str]] = {}
+        rejected: Counter[str] = Counter()
+        for count in self.counts:
+            if count["rejected"]:
+                rejected[count["file"]] += count["rows"]
+            else:
+                fed.setdefault(count["file"], set()).add(count["partition"])
+        return {
+            file.key: {
+                "key": file.key,
+                "etag": file.etag,
+                "bytes": file.bytes,
+                "rows": file.rows,
+                "rejected": rejected[file.key],
+                "reasons": dict(sorted(reasons.get(file.key, {}).items())),
+                "partitions": sorted(fed.get(file.key, ())),
+                "unknown_columns": sorted(file.unknown),
+                "problem": file.problem,
+            }
+            for file in self.files
+        }
 
 
-def list_raw(source: Source) -> dict[str, dict[str, Any]]:
-    """List the dataset's raw objects by key; hidden ones, which Spark would skip, are left out."""
-    found = list_objects(source.s3, source.bucket, source.prefix)
-    return {o["key"]: o for o in found if o["key"].rpartition("/")[2][:1] not in ("", "_", ".")}
+def list_raw(source: Source, known: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """List the dataset's raw objects by key, each with etag, bytes and what it supersedes; hidden ones are left out.
 
-
-def etags(listed: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Return key -> etag of a listing."""
-    return {key: entry["etag"] for key, entry in listed.items()}
-
-
-def read_all(spark: "SparkSession", source: Source, listed: dict[str, dict[str, Any]]) -> Reading:
-    """Read and clean every raw object; start again if one is replaced meanwhile.
-
-    Raises:
-        RawChangedError: that happened several times.
+    Args:
+        known: what an earlier run found, by key: an object of the same version is not asked for its metadata again.
     """
-    for _ in range(READING_TRIES):
-        reading = read_once(spark, source, listed)
-        again = list_raw(source)
-        if etags(again) == etags(listed):
-            return reading
-        print("raw objects changed while they were read; reading them again")
-        if reading.cleaned is not None:
-            reading.cleaned.unpersist()
-        listed = again
-    raise RawChangedError(f"s3://{source.bucket}/{source.prefix} kept changing while it was read; run the job again")
+    found = {}
+    for entry in list_objects(source.s3, source.bucket, source.prefix):
+        key = entry["key"]
+        if is_hidden(key):
+            continue
+        if key in known and known[key]["etag"] == entry["etag"] and "supersedes" in known[key]:
+            links = list(known[key]["supersedes"])
+        else:
+            links = read_links(source.s3.head_object(Bucket=source.bucket, Key=key)["Metadata"])
+        found[key] = entry | {"supersedes": links}
+    return found
 
 
-def read_once(spark: "SparkSession", source: Source, listed: dict[str, dict[str, Any]]) -> Reading:
-    """Look into each object, let Spark read and clean those that can be read, and find the place of what it rejects."""
-    files = [
-        inspect(
-            entry,
-            fetch(source, key),
-            source.contract["format"],
-            lambda names: transform.match_header(names, source.contract),
-        )
-        for key, entry in listed.items()
+def list_rejected(source: Source) -> dict[str, str]:
+    """Return the raw objects that a person took out of the dataset, with the reason (helpers/transform_reject.py)."""
+    prefix = f"{source.prefix}_rejected/"
+    marks = [
+        read_json(source.s3, source.bucket, entry["key"]) for entry in list_objects(source.s3, source.bucket, prefix)
     ]
+    return {mark["key"]: str(mark["reason"]) for mark in marks if mark["rejected"]}
+
+
+def is_hidden(key: str) -> bool:
+    """Tell whether an object's name is one that Spark would skip."""
+    return key.rpartition("/")[2][:1] in ("", "_", ".")
+
+
+def is_unchanged(source: Source, read: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Tell whether raw still holds the versions that were read; what is new meanwhile is for the next run."""
+    now = {entry["key"]: entry["etag"] for entry in list_objects(source.s3, source.bucket, source.prefix)}
+    return all(now.get(key) == entry["etag"] for key, entry in read.items())
+
+
+def look_into(source: Source, entry: Mapping[str, Any]) -> RawFile:
+    """Look into one object: its columns and rows, or why it cannot be read."""
+    contract = source.contract
+    content = fetch(source, entry["key"])
+    return inspect(entry, content, contract["format"], lambda names: transform.match_header(names, contract))
+
+
+def read_objects(spark: "SparkSession", source: Source, listed: Sequence[Mapping[str, Any]]) -> Reading:
+    """Look into each object, let Spark read and clean those that can be read, and find the place of what it rejects."""
+    files = [look_into(source, entry) for entry in listed]
     groups: dict[tuple[str, ...], list[str]] = {}
     for file in files:
         if not file.problem:
@@ -115,10 +142,12 @@ def read_once(spark: "SparkSession", source: Source, listed: dict[str, dict[str,
     for other in placed[1:]:
         rows = rows.unionByName(other)
     # Read once, used three times: counted, searched for rejects, ranked and written.
-    cleaned = transform.clean(rows, source.contract).persist(StorageLevel.MEMORY_AND_DISK)
+    # Kept as rows: a columnar cache costs as much CPU as cleaning does (docs/adr/0017-increments.md).
+    cleaned = transform.clean(rows, source.contract).localCheckpoint(eager=False)
     counts = [row.asDict() for row in transform.tally(cleaned, source.contract).collect()]
     for count in counts:
-        count["file"] = key_of(count.pop(transform.FILE), source.bucket)
+        count["path"] = count.pop(transform.FILE)
+        count["file"] = key_of(count["path"], source.bucket)
     check_counts(files, counts)
     first: dict[str, int] = {}
     for count in counts:
@@ -131,6 +160,13 @@ def read_once(spark: "SparkSession", source: Source, listed: dict[str, dict[str,
         key = key_of(path, source.bucket)
         reasons.setdefault(key, {})[row - first[key] + 1] = found
     return Reading(files, cleaned, counts, place_rejects(source, reasons))
+
+
+def is_from(keys: Sequence[str], found: Reading) -> str:
+    """Return the condition that a cleaned row comes from one of these objects."""
+    paths = {count["file"]: count["path"] for count in found.counts}
+    listed = [transform.quote(paths[key]) for key in keys if key in paths]
+    return f"{transform.FILE} IN ({', '.join(listed)})" if listed else "false"
 
 
 def fetch(source: Source, key: str) -> bytes:

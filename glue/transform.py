@@ -71,6 +71,22 @@ def text_schema(columns: Sequence[str]) -> StructType:
     return StructType([StructField(name, StringType()) for name in [*names, CORRUPT]])
 
 
+def table_schema(contract: Contract) -> str:
+    """Return the schema of the curated table as Spark writes it, for reading it again without looking into files."""
+    kinds = {"timestamp": "timestamp_ntz"}
+    return ", ".join(f"`{c['name']}` {kinds.get(c['type'], c['type'])}" for c in table_columns(contract))
+
+
+def is_aligned(contract: Contract) -> bool:
+    """Tell whether a row's key decides its partition, so that all versions of a row lie in one."""
+    return partition_source(contract) in contract["key"]
+
+
+def in_partitions(contract: Contract, names: Sequence[str]) -> str:
+    """Return the condition that a row lies in one of these partitions, named as in their folders."""
+    return f"CAST(`{contract['partition']}` AS STRING) IN ({_list(names)})" if names else "false"
+
+
 def place_rows(raw: DataFrame, columns: Sequence[str], contract: Contract) -> DataFrame:
     """Bring rows as read to the contract's columns (text, NULL where the file has none), with their file and position.
 
@@ -102,9 +118,9 @@ def clean(placed: DataFrame, contract: Contract) -> DataFrame:
     )
     problems = [problem for column in columns for problem in _problems(column, contract)]
     reasons = (
-        f"CASE WHEN {CORRUPT} IS NOT NULL THEN array({_quote(RAGGED)}) "
+        f"CASE WHEN {CORRUPT} IS NOT NULL THEN array({quote(RAGGED)}) "
         f"WHEN {' OR '.join(condition for condition, _ in problems) or 'false'} THEN array_compact(array("
-        + ", ".join(f"IF({condition}, {_quote(reason)}, NULL)" for condition, reason in problems)
+        + ", ".join(f"IF({condition}, {quote(reason)}, NULL)" for condition, reason in problems)
         + f")) END AS {REASONS}"
     )
     values = [f"{_derived_value(c)} AS `{c['name']}`" if c["derived_from"] else c["name"] for c in contract["columns"]]
@@ -133,7 +149,7 @@ def _parse_text(column: Mapping[str, Any]) -> str:
     """Return the expression of what a text means as a value of the column; NULL where it means none."""
     name, kind = f"`{column['name']}`", column["type"]
     if kind == "string" and column["values"]:
-        cases = " ".join(f"WHEN {_quote(text)} THEN {_quote(value)}" for text, value in column["values"].items())
+        cases = " ".join(f"WHEN {quote(text)} THEN {quote(value)}" for text, value in column["values"].items())
         return f"CASE lower({name}) {cases} END"
     if kind == "string":
         return name
@@ -148,7 +164,7 @@ def _parse_text(column: Mapping[str, Any]) -> str:
         return f"CASE lower({name}) {cases} END"
     if kind == "double":  # Java alone would take 1d, and words such as Infinity
         number = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$"
-        return f"IF({name} RLIKE {_quote(number)}, try_cast({name} AS double), NULL)"
+        return f"IF({name} RLIKE {quote(number)}, try_cast({name} AS double), NULL)"
     return f"try_cast({name} AS {kind})"
 
 
@@ -170,7 +186,7 @@ def _parse(name: str, form: str, made: str) -> str:
         width = _WIDTHS.get(piece, len(piece))
         cut = f"substring({name}, {start}, {width})"
         if piece not in _WIDTHS:
-            guards.append(f"{cut} = {_quote(piece)}")
+            guards.append(f"{cut} = {quote(piece)}")
         elif piece == "%b":
             place = f"instr('{_MONTHS}', {cut})"
             guards.append(f"{place} % 3 = 1")
@@ -195,7 +211,7 @@ def _derived_value(column: Mapping[str, Any]) -> str:
     pieces = re.findall(r"%.|[^%]+", column["derived_format"])
     if "".join(pieces) == "%Y-%m":
         return f"substring({text}, 1, 7)"
-    cuts = [f"substring({text}, {starts[p]}, {_WIDTHS[p]})" if p in starts else _quote(p) for p in pieces]
+    cuts = [f"substring({text}, {starts[p]}, {_WIDTHS[p]})" if p in starts else quote(p) for p in pieces]
     return f"concat({', '.join(cuts)})"
 
 
@@ -212,7 +228,7 @@ def _problems(column: Mapping[str, Any], contract: Contract) -> list[tuple[str, 
         found.append((f"({value} IS NULL AND NOT {is_null})", f"{name}: {problem}"))
     if column["pattern"]:
         found.append(
-            (f"({text} IS NOT NULL AND NOT {text} RLIKE {_quote(column['pattern'])})", f"{name}: wrong pattern")
+            (f"({text} IS NOT NULL AND NOT {text} RLIKE {quote(column['pattern'])})", f"{name}: wrong pattern")
         )
     bounds = [
         f"{value} {sign} CAST('{column[bound]}' AS {column['type'] if column['type'] != 'int' else 'bigint'})"
@@ -245,7 +261,7 @@ def rank_versions(rows: DataFrame, contract: Contract, tasks: int) -> DataFrame:
     ]
     ordered = [entry["column"] for entry in contract["ordering"]]
     rest = [f"`{name}` ASC NULLS FIRST" for name in columns if name not in ordered and name not in contract["key"]]
-    aligned = partition_source(contract) in contract["key"]
+    aligned = is_aligned(contract)
     keys = [contract["partition"], *contract["key"]] if aligned else contract["key"]
     shuffled = rows.select(*columns)
     if aligned:
@@ -257,7 +273,7 @@ def rank_versions(rows: DataFrame, contract: Contract, tasks: int) -> DataFrame:
 def keep_winners(ranked: DataFrame, contract: Contract, tasks: int) -> DataFrame:
     """Return the kept rows as the table has them, those of one partition together and sorted by key."""
     kept = ranked.where(f"{VERSION} = 1").select(*(column["name"] for column in table_columns(contract)))
-    if partition_source(contract) in contract["key"]:
+    if is_aligned(contract):
         return kept
     return kept.repartition(tasks, contract["partition"]).sortWithinPartitions(contract["partition"], *contract["key"])
 
@@ -269,9 +285,9 @@ def partition_source(contract: Contract) -> str:
 
 
 def _list(texts: Sequence[str]) -> str:
-    return ", ".join(_quote(text) for text in texts)
+    return ", ".join(quote(text) for text in texts)
 
 
-def _quote(text: str) -> str:
+def quote(text: str) -> str:
     """Write a text as a Spark SQL literal."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import duckdb
 from services_s3 import S3Stack, s3_stack
@@ -41,11 +42,20 @@ class JobLab:
         self.s3.put_object(Bucket=CURATED, Key=f"_contracts/{content['dataset']}.json", Body=body)
         return content
 
-    def upload(self, dataset: str, name: str, body: bytes, day: str = "2024-01-31") -> str:
+    def upload(
+        self, dataset: str, name: str, body: bytes, day: str = "2024-01-31", supersedes: Sequence[str] = ()
+    ) -> str:
         """Put one raw object under a key as step 01 makes it; return the key."""
         key = f"{dataset}/ingest_date={day}/{hashlib.sha256(body).hexdigest()[:12]}-{name}"
-        self.s3.put_object(Bucket=RAW, Key=key, Body=body)
+        metadata = {"supersedes": " ".join(map(quote, supersedes))} if supersedes else {}
+        self.s3.put_object(Bucket=RAW, Key=key, Body=body, Metadata=metadata)
         return key
+
+    def reject(self, key: str, rejected: bool = True) -> None:
+        """Take a raw object out of its dataset as `workbench reject` does, or back in."""
+        mark = f"{key.partition('/')[0]}/_rejected/_{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
+        body = json.dumps({"key": key, "reason": "a test says so", "rejected": rejected}).encode()
+        self.s3.put_object(Bucket=RAW, Key=mark, Body=body)
 
     def upload_folder(self, dataset: str, folder: Path) -> dict[str, str]:
         """Put every file of a folder; return key -> file name."""
@@ -89,7 +99,7 @@ class JobLab:
             command, env=self.environment(extra), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300
         )
 
-    def run(self, dataset: str, token: str) -> str:
+    def run(self, dataset: str, token: str, *more: str) -> str:
         """Run the job in a process that keeps its Spark; return its error in one line, "" where it succeeded."""
         if not self.worker:
             command = [sys.executable, str(ROOT / "tests" / "job_worker.py")]
@@ -99,7 +109,7 @@ class JobLab:
                 self.worker.append(subprocess.Popen(command, env=self.environment(), text=True, **pipes))
         worker = self.worker[0]
         assert worker.stdin and worker.stdout
-        worker.stdin.write(json.dumps(["job.py", *self.arguments(dataset, token)]) + "\n")
+        worker.stdin.write(json.dumps(["job.py", *self.arguments(dataset, token), *more]) + "\n")
         worker.stdin.flush()
         answer = worker.stdout.readline()
         assert answer, (self.work / "worker.log").read_text()[-3000:]

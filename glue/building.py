@@ -1,0 +1,256 @@
+"""Build what a run publishes, under _tmp/: the partitions that changed, and its batch of the quarantine."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import publication
+import reading
+import transform
+from increments import Plan  # type: ignore[import-not-found]
+from publication import Copy, Place
+from pyspark.sql import Observation
+from pyspark.sql import functions as F
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+QUARANTINE_SCHEMA = "file STRING, record BIGINT, line BIGINT, raw STRING, reasons ARRAY<STRING>"
+NO_MARK = "mapreduce.fileoutputcommitter.marksuccessfuljobs"
+# Up to so many partitions of a run, lost rows are counted for each, so that one of them can be built anew later.
+COUNTED_PARTITIONS = 48
+LOSSES = ("duplicates_removed", "superseded")
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where and by which contract a run builds."""
+
+    spark: "SparkSession"
+    place: Place
+    contract: Mapping[str, Any]
+
+    def uri(self, key: str) -> str:
+        """Return an object of the curated bucket as Spark addresses it."""
+        return f"s3://{self.place.bucket}/{key}"
+
+    def temporary(self, name: str) -> str:
+        """Return where Spark writes before anything is published."""
+        return self.uri(f"{self.place.temporary}{name}")
+
+
+@dataclass(frozen=True)
+class Built:
+    """Partitions as built.
+
+    Attributes:
+        copies: what is to be published.
+        affected: the partitions that were built; one without a copy has no rows left.
+        lost: rows that lost to another, over all of `affected`.
+        lost_by_partition: the same for each; empty where there were too many partitions to count.
+    """
+
+    copies: list[Copy]
+    affected: frozenset[str]
+    lost: dict[str, int]
+    lost_by_partition: dict[str, dict[str, int]]
+
+
+def build_partitions(
+    site: Site, rows: "DataFrame | None", merged: Iterable[Mapping[str, Any]], affected: frozenset[str]
+) -> Built:
+    """Rank all versions of the rows and write those that are kept by partition, one file each.
+
+    Args:
+        rows: cleaned rows that are not in the table yet; None where there are none.
+        merged: the ledger's entries of partitions whose published rows compete with them.
+        affected: the partitions that are built.
+    """
+    entries = list(merged)
+    if entries:
+        earlier = read_published(site, entries)
+        rows = earlier if rows is None else rows.select(*earlier.columns).unionByName(earlier)
+    if rows is None:
+        return Built([], affected, dict.fromkeys(LOSSES, 0), {})
+    tasks = max(1, min(len(affected), 2 * site.spark.sparkContext.defaultParallelism))
+    lost = Observation("lost")
+    countable = transform.is_aligned(site.contract) and len(affected) <= COUNTED_PARTITIONS
+    names = sorted(affected) if countable else []
+    ranked = transform.rank_versions(rows, site.contract, tasks).observe(lost, *_count_losses(site.contract, names))
+    writer = transform.keep_winners(ranked, site.contract, tasks).write.mode("overwrite")
+    writer.partitionBy(site.contract["partition"]).option(NO_MARK, "false").parquet(site.temporary("curated"))
+    copies = stage(site, "curated", f"data/{site.place.dataset}/", transform.table_schema(site.contract))
+    found = {name: int(count) for name, count in lost.get.items()}
+    total = {loss: found[loss] for loss in LOSSES}
+    return Built(
+        copies, affected, total, {n: {loss: found[f"{loss} {i}"] for loss in LOSSES} for i, n in enumerate(names)}
+    )
+
+
+def _count_losses(contract: Mapping[str, Any], names: list[str]) -> list[Any]:
+    """Return the counts of rows that lost: all of them, and by partition."""
+    version, place = transform.VERSION, transform.PLACE
+    conditions = {"duplicates_removed": f"{version} > 1 AND {place} = 1", "superseded": f"{place} > 1"}
+    counts = [F.expr(f"count_if({condition})").alias(loss) for loss, condition in conditions.items()]
+    for number, name in enumerate(names):
+        here = transform.in_partitions(contract, [name])
+        counts += [
+            F.expr(f"count_if({condition} AND {here})").alias(f"{loss} {number}")
+            for loss, condition in conditions.items()
+        ]
+    return counts
+
+
+def read_published(site: Site, entries: Iterable[Mapping[str, Any]]) -> "DataFrame":
+    """Read partitions of the table as they are published, with the contract's types."""
+    paths = [site.uri(reading.escape_pattern(entry["key"])) for entry in entries]
+    reader = site.spark.read.schema(transform.table_schema(site.contract))
+    table: DataFrame = reader.option("basePath", site.uri(f"data/{site.place.dataset}/")).parquet(*paths)
+    return table.select(*(column["name"] for column in site.contract["columns"]))
+
+
+def find_partitions(site: Site, rows: "DataFrame", entries: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the published partitions that hold a key of these rows; of the table, only the key's columns are read."""
+    listed = list(entries)
+    if not listed:
+        return set()
+    key = site.contract["key"]
+    name = F.col(site.contract["partition"]).cast("string").alias("_partition")
+    held = read_published(site, listed).select(*key, name)
+    found = held.join(rows.select(*key).distinct(), on=list(key), how="left_semi").select("_partition").distinct()
+    return {row[0] for row in found.collect()}
+
+
+def build_quarantine(
+    site: Site, rejects: list[dict[str, Any]], batches: Iterable[Mapping[str, Any]], without: frozenset[str]
+) -> list[Copy]:
+    """Write rejected rows as a batch of this run.
+
+    Args:
+        rejects: file, record, line, raw text and reasons; a file that cannot be read has only file and reasons.
+        batches: the ledger's entries of earlier batches that this one replaces.
+        without: the files whose rows are left out of those.
+    """
+    frames = []
+    if rejects:
+        lines = "".join(json.dumps(reject) + "\n" for reject in rejects)
+        key = f"{site.place.temporary}rejects.json"
+        site.place.s3.put_object(Bucket=site.place.bucket, Key=key, Body=lines.encode())
+        frames.append(site.spark.read.schema(QUARANTINE_SCHEMA).json(site.uri(key)))
+    paths = [site.uri(reading.escape_pattern(entry["key"])) for entry in batches]
+    if paths:
+        earlier = site.spark.read.schema(QUARANTINE_SCHEMA).parquet(*paths)
+        frames.append(earlier.where(~F.col("file").isin(sorted(without))))
+    if not frames:
+        return []
+    rows = frames[0] if len(frames) == 1 else frames[0].unionByName(frames[1])
+    rows = rows.coalesce(1).sortWithinPartitions("file", "record")
+    rows.write.mode("overwrite").option(NO_MARK, "false").parquet(site.temporary("quarantine"))
+    target = f"data/{site.place.dataset}_quarantine/run_token={site.place.token}/"
+    return stage(site, "quarantine", target, QUARANTINE_SCHEMA)
+
+
+def build_curated(site: Site, plan: Plan, found: reading.Reading, before: Mapping[str, Any]) -> Built:
+    """Build the partitions that this run concerns: from what was read, and from what is published of them."""
+    good, affected = select_rows(site, plan, found)
+    present = {entry["partition"]: entry for entry in before.get("partitions", ())} if not plan.full else {}
+    if good is not None and present and not transform.is_aligned(site.contract):
+        affected |= find_partitions(site, good, present.values())
+    merged = [present[name] for name in sorted(affected - plan.rebuild) if name in present]
+    return build_partitions(site, good, merged, frozenset(affected | plan.rebuild))
+
+
+def select_rows(site: Site, plan: Plan, found: reading.Reading) -> tuple["DataFrame | None", set[str]]:
+    """Return the good rows to build from, and their partitions; of objects read again, only what is rebuilt."""
+    kept = [count for count in found.counts if not count["rejected"]]
+    affected = {c["partition"] for c in kept if c["file"] in plan.added or c["partition"] in plan.rebuild}
+    if found.cleaned is None or not affected:
+        return None, affected
+    good = found.cleaned.where(f"{transform.REASONS} IS NULL")
+    if plan.reread:
+        again = reading.is_from(sorted(plan.reread), found)
+        good = good.where(f"NOT ({again}) OR {transform.in_partitions(site.contract, sorted(plan.rebuild))}")
+    return good, affected
+
+
+def merge_partitions(
+    plan: Plan, built: Built, before: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """Return the ledger's entries of all partitions, and the rows that lost to another, over the whole table."""
+    past = {entry["partition"]: entry for entry in before.get("partitions", ())} if not plan.full else {}
+    lost = dict(before["lost"]) if past else dict.fromkeys(LOSSES, 0)
+    for name in LOSSES:
+        lost[name] += built.lost[name] - sum(past[p]["lost"][name] for p in plan.rebuild if p in past)
+    entries = {name: dict(entry) for name, entry in past.items() if name not in built.affected}
+    for copy in built.copies:
+        name = partition_of(copy.target)
+        entry: dict[str, Any] = {"partition": name, "key": copy.target, "rows": copy.rows, "bytes": copy.bytes}
+        earlier = past.get(name, {}).get("lost") if name not in plan.rebuild else dict.fromkeys(LOSSES, 0)
+        if name not in past:
+            earlier = dict.fromkeys(LOSSES, 0)
+        if earlier is not None and name in built.lost_by_partition:
+            entry["lost"] = {loss: earlier[loss] + built.lost_by_partition[name][loss] for loss in LOSSES}
+        entries[name] = entry
+    return [entries[name] for name in sorted(entries)], lost
+
+
+def build_batches(
+    site: Site, plan: Plan, found: reading.Reading, before: Mapping[str, Any]
+) -> tuple[list[Copy], list[dict[str, Any]]]:
+    """Write this run's batch of the quarantine, and return it with the ledger's entries of all batches.
+
+    An earlier batch with rows of an object that does not count any more is replaced.
+    """
+    rejects = [reject for reject in found.rejects if reject["file"] in plan.added]
+    rejects += [
+        {"file": file.key, "reasons": [file.problem]} for file in found.files if file.problem and file.key in plan.added
+    ]
+    out = frozenset(entry["key"] for entry in before.get("objects", ()) if entry["key"] not in plan.kept)
+    past = [] if plan.full else list(before.get("quarantine", ()))
+    replaced = [entry for entry in past if out & set(entry["files"])]
+    copies = build_quarantine(site, rejects, replaced, out)
+    files = {reject["file"] for reject in rejects} | {key for entry in replaced for key in entry["files"]} - out
+    batches = [dict(entry) for entry in past if entry not in replaced]
+    batches += [{"key": c.target, "rows": c.rows, "bytes": c.bytes, "files": sorted(files)} for c in copies]
+    return copies, batches
+
+
+def partition_of(key: str) -> str:
+    """Return the partition's value of a published object: its folder is escaped as Hive does it."""
+    return unquote(key.split("/")[-2].partition("=")[2])
+
+
+def stage(site: Site, name: str, target: str, schema: str) -> list[Copy]:
+    """Describe what Spark wrote under `name` as copies to keys of our choice, with rows from the files' statistics.
+
+    Raises:
+        LostRowsError: a partition is not one file.
+    """
+    prefix = f"{site.place.temporary}{name}/"
+    listed = publication.list_objects(site.place.s3, site.place.bucket, prefix)
+    written = [entry for entry in listed if entry["key"].endswith(".parquet")]
+    if not written:
+        return []
+    table = site.spark.read.parquet(site.temporary(name))
+    counted = table.groupBy(F.input_file_name()).count().collect()
+    rows = {reading.key_of(path, site.place.bucket): int(count) for path, count in counted}
+    copies = []
+    for entry in written:
+        if not rows.get(entry["key"]):
+            continue  # a file without rows, which Spark writes where there are none at all
+        folder = entry["key"].removeprefix(prefix).rpartition("/")[0]
+        copies.append(
+            Copy(
+                source=entry["key"],
+                source_etag=entry["etag"],
+                target=f"{target}{folder + '/' if folder else ''}part-00000-of-00001.parquet",
+                sha256=publication.hash_content(site.place, entry["key"], schema),
+                bytes=entry["bytes"],
+                rows=rows[entry["key"]],
+            )
+        )
+    if len({copy.target for copy in copies}) != len(copies):
+        raise reading.LostRowsError(f"{prefix} has a partition of more than one file; nothing was published")
+    return copies
