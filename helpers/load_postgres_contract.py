@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from helpers.contract import Contract, load_contract
+from helpers.contract import DATASETS, Contract, load_contract
 from helpers.errors import ContractError, nearest
 
 MODES = ("replace", "append", "upsert")
@@ -46,13 +46,13 @@ class LoadRules:
     comments: dict[str, str] = field(default_factory=dict)
 
 
-def read_rules(dataset: str) -> LoadRules:
+def read_rules(dataset: str, folder: Path = DATASETS) -> LoadRules:
     """Read the rules of a dataset's curated table.
 
     Raises:
         ContractError: a value that cannot be used, with the file.
     """
-    contract = load_contract(dataset)
+    contract = load_contract(dataset, folder)
     asked = _read_properties(contract.path)
     mode, check = str(asked.get("load", "replace")), str(asked.get("verify", "figures"))
     if mode not in MODES:

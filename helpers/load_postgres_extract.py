@@ -5,6 +5,7 @@ Each is a result object of Athena, and comes with the figures that Athena comput
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -185,11 +186,14 @@ def fingerprint_partitions(session: Session, cfg: StepConfig) -> dict[str, str]:
     found = wr.catalog.get_partitions(
         database=session.outputs.database, table=cfg.dataset, boto3_session=session.boto3_session
     )
-    places = {split_uri(location)[1].rstrip("/") + "/": values[0] for location, values in found.items()}
+    places = {location.rstrip("/") + "/": values[0] for location, values in found.items()}
     facts: dict[str, list[list[str]]] = {value: [] for value in places.values()}
-    for entry in list_objects(session.client("s3"), session.outputs.curated_bucket, f"data/{cfg.dataset}/"):
-        if value := places.get(entry.key.rpartition("/")[0] + "/"):
-            facts[value].append([entry.key, entry.etag])
+    if places:  # one listing: the partitions of a table lie beside each other
+        # what they have in common is a string and no path: S3 knows no folders
+        bucket, prefix = split_uri(os.path.commonprefix(list(places)))  # noqa: RUF071
+        for entry in list_objects(session.client("s3"), bucket, prefix):
+            if value := places.get(entry.uri.rpartition("/")[0] + "/"):
+                facts[value].append([entry.key, entry.etag])
     return {value: hashlib.sha256(json.dumps(sorted(keys)).encode()).hexdigest()[:16] for value, keys in facts.items()}
 
 

@@ -16,7 +16,15 @@ from helpers.config import StepConfig
 from helpers.errors import LoadError
 from helpers.load_postgres_contract import LoadRules
 from helpers.load_postgres_copy import s3_source
-from helpers.load_postgres_extract import Extract, extract_query, extract_table, read_columns
+from helpers.load_postgres_extract import (
+    Change,
+    Extract,
+    extract_query,
+    extract_table,
+    find_change,
+    fingerprint_partitions,
+    read_columns,
+)
 from helpers.load_postgres_load import LoadJob, load_extracts
 from helpers.load_postgres_sweep import load_connection
 from helpers.session import Session, open_session
@@ -126,7 +134,8 @@ def test_every_value_of_a_type_comes_back_as_it_was(session: Session, connection
     """NULL too; and every figure and checksum that Athena computes is PostgreSQL's."""
     literals, expected = CASES[kind]
     rows = ", ".join(f"({n}, CAST({text} AS {kind}))" for n, text in enumerate([*literals, "NULL"]))
-    query = f"SELECT n, c FROM (VALUES {rows}) t(n, c)"
+    zoned = "c AT TIME ZONE 'Europe/Berlin' AS c" if kind.endswith("zone") else "c"
+    query = f"SELECT n, {zoned} FROM (VALUES {rows}) t(n, c)"
     checks = load(session, connection, extract_query(session, "roundtrip", query, FULL))
     assert all(check[-1] for check in checks)
     found = read(session, "roundtrip")
@@ -190,3 +199,26 @@ def list_rows(connection: Any) -> list[Any]:
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT load_id, state FROM analytics_versions.loads WHERE dataset = 'roundtrip' ORDER BY 1")
         return list(cursor.fetchall())
+
+
+def test_changed_partitions_are_found_by_their_objects(session: Session, connection: Any) -> None:
+    """Each partition has a fingerprint; only what is asked for is selected, with the figures of just that."""
+    statement = (
+        "CREATE TABLE parted WITH (format = 'PARQUET', partitioned_by = ARRAY['month']) AS "
+        "SELECT n, CAST(m AS varchar) AS month FROM (VALUES (1, 'jan'), (2, 'jan'), (3, 'it''s feb')) t(n, m)"
+    )
+    outputs = session.outputs
+    made = wr.athena.start_query_execution(
+        statement, database=outputs.database, workgroup=outputs.workgroup, boto3_session=session.boto3_session
+    )
+    wr.athena.wait_query(made, boto3_session=session.boto3_session, athena_query_wait_polling_delay=0.05)
+    cfg = StepConfig("parted", "r", dt.date(2024, 1, 1), "local")
+    marks = fingerprint_partitions(session, cfg)
+    assert sorted(marks) == ["it's feb", "jan"] and len(set(marks.values())) == 2
+    change = find_change({"jan": marks["jan"], "mar": "gone"}, marks)
+    assert change == Change(("it's feb",), ("mar",))
+    rules = LoadRules(mode="append", partition="month")
+    extract = extract_table(session, cfg, rules, read_columns(session, cfg, rules), change)
+    assert extract.rows == 1
+    nothing = extract_table(session, cfg, rules, extract.columns, Change((), ("mar",)))
+    assert nothing.rows == 0
