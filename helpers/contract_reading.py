@@ -36,6 +36,7 @@ _CONTRACT_PROPERTIES = (
     "indexes",
     "inPlace",
 )
+_DELIVERIES = ("append", "replace_by_name")
 _COLUMN_PROPERTIES = ("sourceNames", "spellings", "formats", "unit")
 
 
@@ -122,8 +123,8 @@ def _read_handling(document: Document, custom: dict[str, tuple[Any, Place]]) -> 
     if str(form["encoding"]).upper() != "UTF-8":
         document.fail(place, f"encoding {form['encoding']}: only UTF-8 is read")
     deliveries, place = custom.get("deliveries", ("append", ()))
-    if deliveries != "append":
-        document.fail(place, f'deliveries "{deliveries}": only append is known')
+    if deliveries not in _DELIVERIES:
+        document.fail(place, f'deliveries "{deliveries}" is unknown; {nearest(str(deliveries), _DELIVERIES)}')
     limit, place = custom.get("quarantineLimit", (0.2, ()))
     if not isinstance(limit, int | float) or not 0 <= limit <= 1:
         document.fail(place, "quarantineLimit is a share of all rows, from 0 to 1")

@@ -18,6 +18,7 @@ from boto3.s3.transfer import TransferConfig
 from helpers.config import StepConfig
 from helpers.contract import load_contract
 from helpers.errors import InputError
+from helpers.ingest_chain import HASH_LETTERS, read_chain, write_links
 from helpers.ingest_profile import TABLE_ROWS, Profile, profile_paths, simplify_name
 from helpers.ingest_sources import RawFile, find_files
 from helpers.objects import S3Object, list_objects
@@ -26,7 +27,6 @@ from helpers.record import step_entry
 from helpers.session import Session, open_session
 
 _PART = 16 * 1024 * 1024
-_HASH_LETTERS = 12
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class IngestResult:
     @property
     def table(self) -> pd.DataFrame:
         """One row a file, at most ten: its name, the start of its hash, its size."""
-        rows = [[d.name, d.sha256[:_HASH_LETTERS], d.object.bytes] for d in self.deliveries]
+        rows = [[d.name, d.sha256[:HASH_LETTERS], d.object.bytes] for d in self.deliveries]
         return pd.DataFrame(rows, columns=["file", "sha256 starts with", "bytes"])[:TABLE_ROWS]
 
     @property
@@ -133,22 +133,28 @@ def ingest_files(cfg: StepConfig, profile: Profile | None = None) -> IngestResul
     session = open_session(cfg.profile)
     files = find_files(cfg)
     bucket = session.outputs.raw_bucket
-    there = list_objects(session.client("s3"), bucket, f"{cfg.dataset}/")
-    known = {(found.name[:_HASH_LETTERS], found.bytes): found for found in there}
+    there = [
+        o for o in list_objects(session.client("s3"), bucket, f"{cfg.dataset}/") if o.name[:1] not in ("", "_", ".")
+    ]
+    chain = read_chain(session, cfg, there)
     deliveries = []
     with ProgressLine(f"ingesting {len(files)} files", sum(file.path.stat().st_size for file in files)) as progress:
         for file in files:
             sha256, state = _hash_file(file.path)
-            content = (sha256[:_HASH_LETTERS], state.st_size)
-            uploaded = content not in known
-            if uploaded:
-                known[content] = _upload(session, cfg, file, sha256, progress)
+            found = chain.find(file.name, sha256, state.st_size)
+            uploaded = found is None
+            if found is None:
+                replaced = chain.list_replaced(file.name)
+                key = chain.choose_key(f"{cfg.dataset}/ingest_date={cfg.as_of.isoformat()}/", _key_name(file), sha256)
+                metadata = {"sha256": sha256, "run-id": cfg.run_id, "source": quote(file.origin)}
+                found = _upload(session, file, key, metadata | write_links(replaced), progress)
                 if _changed(file.path, state):
-                    session.client("s3").delete_object(Bucket=bucket, Key=known[content].key)
+                    session.client("s3").delete_object(Bucket=bucket, Key=key)
                     raise InputError(f"{file.path} changed while it was read: run again when its writer is done")
+                chain.add(found, replaced)
             else:
                 progress.advance(state.st_size)
-            deliveries.append(Delivery(file.name, sha256, known[content], uploaded))
+            deliveries.append(Delivery(file.name, sha256, found, uploaded))
     new = {delivery.object.key: delivery.object for delivery in deliveries if delivery.uploaded}
     everything = {found.key: found for found in there} | new
     return IngestResult(
@@ -162,11 +168,9 @@ def ingest_files(cfg: StepConfig, profile: Profile | None = None) -> IngestResul
     )
 
 
-def _upload(session: Session, cfg: StepConfig, file: RawFile, sha256: str, progress: ProgressLine) -> S3Object:
+def _upload(session: Session, file: RawFile, key: str, metadata: dict[str, str], progress: ProgressLine) -> S3Object:
     """Upload one file, a large one in parts, and return its object."""
     s3, bucket = session.client("s3"), session.outputs.raw_bucket
-    key = f"{cfg.dataset}/ingest_date={cfg.as_of.isoformat()}/{sha256[:_HASH_LETTERS]}-{_key_name(file)}"
-    metadata = {"sha256": sha256, "run-id": cfg.run_id, "source": quote(file.origin)}
     s3.upload_file(
         str(file.path),
         bucket,
