@@ -6,6 +6,7 @@ WORKBENCH_STEP_RESULT; a failing helper entry writes its error there, with the e
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -70,6 +71,8 @@ def execute_notebook(execution: Execution) -> StepOutcome:
         for variable in (RESULT_VARIABLE, RUN_MARK):
             os.environ.pop(variable, None)
         end_kernels(execution.run_id)
+        with contextlib.suppress(OSError):  # a full disk leaves the copy as it was saved before
+            AtomicHandler.flush()
         mend(output, error)
     recorded = _read_result(result)
     kernel, cells = (kernels or ["cold"])[-1], read_cell_seconds(output)
@@ -103,6 +106,7 @@ def _run_papermill(execution: Execution, kernels: list[str]) -> dict[str, Any] |
             shutdown_kernel="immediate",
             kernel_manager_class=log_kernels(execution.output.parent / "kernels.log", kernels),
         )
+        AtomicHandler.flush()
     except PapermillExecutionError as error:
         return {"cell": error.exec_count, "type": error.ename, "message": error.evalue, "exit_code": 1}
     except DeadKernelError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -50,6 +49,8 @@ def tell_failure(folder: Path, manifest: Manifest, hook: dict[str, str] | None) 
 
 
 def _post(url: str, facts: dict[str, str]) -> int:
+    import urllib.request
+
     if urlsplit(url).scheme not in ("http", "https"):
         raise ValueError("on_failure: webhook must be an http:// or https:// address")
     request = urllib.request.Request(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import urllib.request
 import uuid
 from pathlib import Path
 from typing import Any
@@ -123,6 +122,8 @@ def _uuid(run_id: str, step: str) -> str:
 
 
 def _send(text: str) -> None:
+    import urllib.request
+
     base = os.environ["OPENLINEAGE_URL"].rstrip("/")
     if urlsplit(base).scheme not in ("http", "https"):
         raise ValueError(f"OPENLINEAGE_URL {base} is no http:// address")

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.redaction import redact, redact_values
+from workbench.redaction import redact
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = 2
@@ -89,7 +89,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
     Where the disk is full, the space that `reserve_space` kept is given up for it.
     """
-    text = json.dumps(redact_values(asdict(manifest)), indent=2, default=str) + "\n"
+    text = redact(json.dumps(asdict(manifest), indent=2, default=str)) + "\n"
     try:
         replace_file(folder / "manifest.json", text)
     except OSError as error:
@@ -110,14 +110,15 @@ def release_space(folder: Path) -> None:
     (folder / _RESERVE).unlink(missing_ok=True)
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Write `text` to a temporary name, force it to disk and rename it over `path`."""
+def replace_file(path: Path, text: str, durable: bool = True) -> None:
+    """Write `text` to a temporary name and rename it over `path`; `durable`: also forced to disk before."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

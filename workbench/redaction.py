@@ -35,7 +35,11 @@ _PATTERNS = (
 
 def redact(text: str) -> str:
     """Return `text` with every secret replaced, as it is, or as JSON, HTML or a URL would write it."""
-    for secret in known_secrets():
+    return _redact(text, known_secrets())
+
+
+def _redact(text: str, secrets: tuple[str, ...]) -> str:
+    for secret in secrets:
         if secret in text:
             text = text.replace(secret, MARK)
     for pattern, replacement in _PATTERNS:
@@ -45,12 +49,16 @@ def redact(text: str) -> str:
 
 def redact_values(document: Any) -> Any:
     """Return a JSON document with every secret in its texts replaced; its shape stays."""
+    return _redact_values(document, known_secrets())
+
+
+def _redact_values(document: Any, secrets: tuple[str, ...]) -> Any:
     if isinstance(document, str):
-        return redact(document)
+        return _redact(document, secrets)
     if isinstance(document, dict):
-        return {redact_values(name): redact_values(value) for name, value in document.items()}
+        return {_redact_values(name, secrets): _redact_values(value, secrets) for name, value in document.items()}
     if isinstance(document, list | tuple):
-        return [redact_values(value) for value in document]
+        return [_redact_values(value, secrets) for value in document]
     return document
 
 

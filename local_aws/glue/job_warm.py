@@ -20,9 +20,9 @@ from local_aws.glue.job_sessions import end_session
 from local_aws.server.context import Context
 
 SETTING = "WORKBENCH_SPARK_WARM"
-AFTER_SECONDS = 4.0  # what follows a job in a run wants the cores first
+AFTER_SECONDS = 12.0  # the steps that follow a job in a run want the cores first
 IDLE_SECONDS = 1800.0
-STARTING_SECONDS = 20.0  # a cold process takes about as long as one that is nearly ready
+STARTING_SECONDS = 6.0  # a cold process takes about as long on a quiet machine
 FREE_BYTES = 1536 * 2**20
 _TICK_SECONDS = 1.0
 
