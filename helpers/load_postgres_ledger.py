@@ -74,6 +74,8 @@ _FIELDS = "load_id, dataset, content, tables, rows, state, partitions, checks, s
 def prepare_schemas(connection: Any) -> None:
     """Create both schemas and the ledger where they, or columns of it, are missing."""
     with connection, connection.cursor() as cursor:
+        # two loaders of a new server would both find nothing and both make it
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('workbench.schemas', 0))")
         cursor.execute("SELECT nspname FROM pg_namespace WHERE nspname = ANY(%s)", ([PUBLIC, VERSIONS],))
         there = {name for (name,) in cursor.fetchall()}
         for schema in (PUBLIC, VERSIONS):

@@ -2,13 +2,13 @@
 
 import hashlib
 import io
-import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg2
 from psycopg2 import sql
 
@@ -131,7 +131,13 @@ def restart(server: Server) -> None:
 
 
 def kill_server(server: Server) -> None:
-    """Kill the postmaster, as `kill -9`; the supervisor starts another."""
+    """Kill the postmaster and its backends, as `kill -9`; the supervisor starts another.
+
+    Backends that nobody kills notice a moment later that the postmaster is gone, and may commit until then.
+    """
     endpoints = read_endpoints(server.home)
     assert endpoints is not None
-    os.kill(endpoints.processes["postgres"].pid, 9)
+    postmaster = psutil.Process(endpoints.processes["postgres"].pid)
+    for process in [postmaster, *postmaster.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
