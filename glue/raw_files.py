@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class RawFile:
         columns: the contract's name of each of its columns, "" for one that the contract does not know.
         unknown: the names of those that it does not know.
         problem: why it cannot be read; "" where it can.
+        encoding: in which Spark reads it.
     """
 
     key: str
@@ -35,6 +37,7 @@ class RawFile:
     columns: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     problem: str = ""
+    encoding: str = "UTF-8"
 
 
 class UnreadableFileError(Exception):
@@ -52,26 +55,29 @@ def inspect(
     Args:
         listed: key, etag, bytes.
         content: what the object holds, packed if its name ends in .gz.
-        form: delimiter and quote.
+        form: delimiter, quote and encoding.
         match: names the contract's columns for a header, or raises ValueError.
     """
     place = (listed["key"], listed["etag"], listed["bytes"])
     try:
-        text = unpack(listed["key"], content)
+        text, encoding = unpack(listed["key"], content, form.get("encoding", "UTF-8"))
         header, start = read_header(text, form)
         columns = match(header)
         rows = count_records(text, start, form)
     except (UnreadableFileError, ValueError) as error:
         return RawFile(*place, problem=str(error))
     unknown = tuple(name for name, column in zip(header, columns, strict=True) if not column)
-    return RawFile(*place, rows=rows, columns=columns, unknown=unknown)
+    return RawFile(*place, rows=rows, columns=columns, unknown=unknown, encoding=encoding)
 
 
-def unpack(key: str, content: bytes) -> bytes:
-    """Return a file's text as UTF-8 bytes.
+def unpack(key: str, content: bytes, encoding: str = "UTF-8") -> tuple[bytes, str]:
+    """Return a file's text as UTF-8 bytes, and the encoding in which it is written.
+
+    Args:
+        encoding: the contract's; a byte order mark at the file's start says more.
 
     Raises:
-        UnreadableFileError: it is empty, not whole, or not UTF-8.
+        UnreadableFileError: it is empty, not whole, or not in its encoding.
     """
     if key.endswith(".gz") and content:
         try:
@@ -79,14 +85,22 @@ def unpack(key: str, content: bytes) -> bytes:
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             whole = content.startswith(b"\x1f\x8b")
             raise UnreadableFileError("broken gzip" if whole else "not gzip") from error
+    if content.startswith(_UTF16_BOMS):
+        encoding = "UTF-16"
+    elif content.startswith(BOM):
+        encoding = "UTF-8"
+    elif encoding == "UTF-16" and content:
+        raise UnreadableFileError("UTF-16 without a byte order mark")
+    if encoding != "UTF-8" or not content.isascii():
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError as error:
+            raise UnreadableFileError(f"not {encoding} at byte {error.start}") from error
+        if encoding != "UTF-8":
+            content = text.removeprefix("\ufeff").encode()
     if not content.removeprefix(BOM).strip():
         raise UnreadableFileError("empty")
-    if not content.isascii():
-        try:
-            content.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise UnreadableFileError(f"not UTF-8 at byte {error.start}") from error
-    return content
+    return content, encoding
 
 
 def read_header(text: bytes, form: Mapping[str, str]) -> tuple[list[str], int]:

@@ -131,13 +131,13 @@ def look_into(source: Source, entry: Mapping[str, Any]) -> RawFile:
 def read_objects(spark: "SparkSession", source: Source, listed: Sequence[Mapping[str, Any]]) -> Reading:
     """Look into each object, let Spark read and clean those that can be read, and find the place of what it rejects."""
     files = [look_into(source, entry) for entry in listed]
-    groups: dict[tuple[str, ...], list[str]] = {}
+    groups: dict[tuple[tuple[str, ...], str], list[str]] = {}
     for file in files:
         if not file.problem:
-            groups.setdefault(file.columns, []).append(file.key)
+            groups.setdefault((file.columns, file.encoding), []).append(file.key)
     if not groups:
         return Reading(files, None, [], [])
-    placed = [read_group(spark, source, columns, keys) for columns, keys in groups.items()]
+    placed = [read_group(spark, source, alike, keys) for alike, keys in groups.items()]
     rows = placed[0]
     for other in placed[1:]:
         rows = rows.unionByName(other)
@@ -174,8 +174,11 @@ def fetch(source: Source, key: str) -> bytes:
     return source.s3.get_object(Bucket=source.bucket, Key=key)["Body"].read()
 
 
-def read_group(spark: "SparkSession", source: Source, columns: tuple[str, ...], keys: list[str]) -> "DataFrame":
-    """Read the files that have the same columns, as text, each row with its file and position."""
+def read_group(
+    spark: "SparkSession", source: Source, alike: tuple[tuple[str, ...], str], keys: list[str]
+) -> "DataFrame":
+    """Read the files that have the same columns and encoding, as text, each row with its file and position."""
+    columns, encoding = alike
     escaped = [escape_pattern(key) for key in keys]
     raw = spark.read.schema(transform.text_schema(columns)).csv(
         [f"s3://{source.bucket}/{key}" for key in escaped],
@@ -184,6 +187,7 @@ def read_group(spark: "SparkSession", source: Source, columns: tuple[str, ...], 
         sep=source.contract["format"]["delimiter"],
         quote=source.contract["format"]["quote"],
         escape=source.contract["format"]["quote"],
+        encoding=encoding,
         mode="PERMISSIVE",
         columnNameOfCorruptRecord=transform.CORRUPT,
     )
@@ -221,7 +225,8 @@ def place_rejects(source: Source, reasons: dict[str, dict[int, list[str]]]) -> l
     """Find line and text of every rejected record, reading only the files that have some."""
     found = []
     for key in sorted(reasons):
-        places = locate(unpack(key, fetch(source, key)), set(reasons[key]), source.contract["format"])
+        text, _ = unpack(key, fetch(source, key), source.contract["format"]["encoding"])
+        places = locate(text, set(reasons[key]), source.contract["format"])
         for record, why in sorted(reasons[key].items()):
             line, raw = places[record]
             found.append({"file": key, "record": record, "line": line, "raw": raw, "reasons": why})

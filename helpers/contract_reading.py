@@ -36,6 +36,8 @@ _CONTRACT_PROPERTIES = (
     "indexes",
     "inPlace",
 )
+# Names that Python and Java both know and mean the same by.
+_ENCODINGS = ("UTF-8", "UTF-16", "windows-1252", *(f"ISO-8859-{part}" for part in (1, 2, 3, 4, 5, 7, 9, 13, 15)))
 _DELIVERIES = ("append", "replace_by_name")
 _COLUMN_PROPERTIES = ("sourceNames", "spellings", "formats", "unit")
 
@@ -120,8 +122,8 @@ def _read_handling(document: Document, custom: dict[str, tuple[Any, Place]]) -> 
     form = {"delimiter": ",", "quote": '"', "encoding": "UTF-8"} | (form or {})
     if len(str(form["delimiter"])) != 1 or len(str(form["quote"])) != 1:
         document.fail(place, "delimiter and quote are one character each")
-    if str(form["encoding"]).upper() != "UTF-8":
-        document.fail(place, f"encoding {form['encoding']}: only UTF-8 is read")
+    if str(form["encoding"]) not in _ENCODINGS:
+        document.fail(place, f'encoding "{form["encoding"]}" is unknown; {nearest(str(form["encoding"]), _ENCODINGS)}')
     deliveries, place = custom.get("deliveries", ("append", ()))
     if deliveries not in _DELIVERIES:
         document.fail(place, f'deliveries "{deliveries}" is unknown; {nearest(str(deliveries), _DELIVERIES)}')

@@ -62,6 +62,8 @@ def test_quote_that_nothing_closes_takes_the_rest() -> None:
         ("a.csv", b"", "empty"),
         ("a.csv", b"\xef\xbb\xbf\n", "empty"),
         ("a.csv", b"h1\nM\xfcller\n", "not UTF-8 at byte 4"),
+        ("a.csv", b"\xff\xfe\n\x00", "empty"),
+        ("a.csv", b"\xff\xfeh", "not UTF-16 at byte 2"),
         ("a.csv.gz", b"h1\n1\n", "not gzip"),
         ("a.csv.gz", gzip.compress(b"h1\n1\n" * 100)[:-9], "broken gzip"),
     ],
@@ -82,3 +84,18 @@ def test_inspect_tells_columns_and_rows() -> None:
         raise ValueError("no known column in the header")
 
     assert inspect(listed, b"h1\n", FORM, refuse).problem == "no known column in the header"
+
+
+@pytest.mark.parametrize("encoding", ["windows-1252", "ISO-8859-15", "utf-16", "utf-8-sig", "utf-8"])
+def test_text_comes_out_right_in_any_encoding(encoding: str) -> None:
+    """A contract's encoding, or what a byte order mark says, gives the same text."""
+    text = "h1,h2\nMüller,é€\n"
+    named = "ISO-8859-15" if encoding == "ISO-8859-15" else "windows-1252" if encoding != "utf-8" else "UTF-8"
+    found, _ = unpack("a.csv", text.encode(encoding), named)
+    assert found.decode("utf-8-sig") == text
+
+
+def test_utf16_needs_its_mark() -> None:
+    """Without one, nobody knows the order of its bytes."""
+    with pytest.raises(UnreadableFileError, match=r"^UTF-16 without a byte order mark$"):
+        unpack("a.csv", "h1\n".encode("utf-16-le"), "UTF-16")
