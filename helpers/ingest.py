@@ -18,7 +18,7 @@ from boto3.s3.transfer import TransferConfig
 from helpers.config import StepConfig
 from helpers.contract import load_contract
 from helpers.errors import InputError
-from helpers.ingest_chain import HASH_LETTERS, read_chain, write_links
+from helpers.ingest_chain import HASH_LETTERS, Chain, read_chain, write_links
 from helpers.ingest_profile import TABLE_ROWS, Profile, profile_paths, simplify_name
 from helpers.ingest_sources import RawFile, find_files
 from helpers.objects import S3Object, list_objects
@@ -140,21 +140,7 @@ def ingest_files(cfg: StepConfig, profile: Profile | None = None) -> IngestResul
     deliveries = []
     with ProgressLine(f"ingesting {len(files)} files", sum(file.path.stat().st_size for file in files)) as progress:
         for file in files:
-            sha256, state = _hash_file(file.path)
-            found = chain.find(file.name, sha256, state.st_size)
-            uploaded = found is None
-            if found is None:
-                replaced = chain.list_replaced(file.name)
-                key = chain.choose_key(f"{cfg.dataset}/ingest_date={cfg.as_of.isoformat()}/", _key_name(file), sha256)
-                metadata = {"sha256": sha256, "run-id": cfg.run_id, "source": quote(file.origin)}
-                found = _upload(session, file, key, metadata | write_links(replaced), progress)
-                if _changed(file.path, state):
-                    session.client("s3").delete_object(Bucket=bucket, Key=key)
-                    raise InputError(f"{file.path} changed while it was read: run again when its writer is done")
-                chain.add(found, replaced)
-            else:
-                progress.advance(state.st_size)
-            deliveries.append(Delivery(file.name, sha256, found, uploaded))
+            deliveries.append(_deliver(session, cfg, file, chain, progress))
     new = {delivery.object.key: delivery.object for delivery in deliveries if delivery.uploaded}
     everything = {found.key: found for found in there} | new
     return IngestResult(
@@ -166,6 +152,27 @@ def ingest_files(cfg: StepConfig, profile: Profile | None = None) -> IngestResul
         rows=profile.rows if profile else None,
         seconds=time.monotonic() - started,
     )
+
+
+def _deliver(session: Session, cfg: StepConfig, file: RawFile, chain: Chain, progress: ProgressLine) -> Delivery:
+    """Find the object that holds a file's bytes and counts, or upload it; the chain gets to know it.
+
+    Raises:
+        InputError: the file cannot be read, or changed while it was.
+    """
+    sha256, state = _hash_file(file.path)
+    if there := chain.find(file.name, sha256, state.st_size):
+        progress.advance(state.st_size)
+        return Delivery(file.name, sha256, there, False)
+    replaced = chain.list_replaced(file.name)
+    key = chain.choose_key(f"{cfg.dataset}/ingest_date={cfg.as_of.isoformat()}/", _key_name(file), sha256)
+    metadata = {"sha256": sha256, "run-id": cfg.run_id, "source": quote(file.origin)}
+    found = _upload(session, file, key, metadata | write_links(replaced), progress)
+    if _changed(file.path, state):
+        session.client("s3").delete_object(Bucket=found.bucket, Key=key)
+        raise InputError(f"{file.path} changed while it was read: run again when its writer is done")
+    chain.add(found, replaced)
+    return Delivery(file.name, sha256, found, True)
 
 
 def _upload(session: Session, file: RawFile, key: str, metadata: dict[str, str], progress: ProgressLine) -> S3Object:
