@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import publication
 import reading
 import transform
-from increments import Plan  # type: ignore[import-not-found]
+from increments import Plan
 from publication import Copy, Place
 from pyspark.sql import Observation
 from pyspark.sql import functions as F

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import building  # type: ignore[import-not-found]
-import increments  # type: ignore[import-not-found]
+import building
+import increments
 import publication
 import raw_files
 import reading

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import transform
-from increments import read_links  # type: ignore[import-not-found]
+from increments import read_links
 from publication import list_objects, read_json
 from raw_files import RawFile, inspect, locate, unpack
 

@@ -34,6 +34,7 @@ def stack(scrubbed_environment: None, tmp_path_factory: pytest.TempPathFactory) 
     os.environ["WORKBENCH_RUNS"] = str(home.parent / "runs")
     subprocess.run([sys.executable, "-m", "workbench", "up"], check=True, timeout=180, stdin=subprocess.DEVNULL)
     yield home
-    subprocess.run([sys.executable, "-m", "workbench", "reset", "--yes"], check=True, timeout=60, stdin=subprocess.DEVNULL)
+    empty = [sys.executable, "-m", "workbench", "reset", "--yes"]
+    subprocess.run(empty, check=True, timeout=60, stdin=subprocess.DEVNULL)
     for name in ("WORKBENCH_HOME", "WORKBENCH_RUNS"):
         os.environ.pop(name, None)
