@@ -1,7 +1,7 @@
 """The load of step 04 over what a user would otherwise pick: pandas, awswrangler, adbc and pgpq.
 
-adbc and pgpq are no dependencies: they go into a virtualenv of their own under the temporary folder, by pip; where they
-cannot be had the benchmark says so and leaves them out.
+adbc, pgpq and awswrangler's driver pg8000 are no dependencies: they go into a virtualenv of their own under the
+temporary folder, by pip; where they cannot be had the benchmark says so and leaves them out.
 """
 
 from __future__ import annotations
@@ -21,8 +21,15 @@ from benchmarks.stack import bench_stack, postgres_variables
 ROWS = int(os.environ.get("WORKBENCH_BENCH_ROWS", "5_000_000"))
 # The two that take minutes a million rows get fewer of them; ours then gets as few.
 SOURCE_ROWS = min(500_000, ROWS)
-WRANGLER_ROWS = min(200_000, ROWS)
-PEERS = ("adbc-driver-postgresql==1.13.0", "pgpq==0.12.0", "pyarrow", "pandas", "psycopg2-binary")
+WRANGLER_ROWS = min(50_000, ROWS)
+PEERS = (
+    "adbc-driver-postgresql==1.13.0",
+    "pgpq==0.12.0",
+    "awswrangler[postgres]==3.17.1",
+    "pyarrow",
+    "pandas",
+    "psycopg2-binary",
+)
 
 
 def measure() -> list[dict[str, Any]]:
@@ -30,23 +37,26 @@ def measure() -> list[dict[str, Any]]:
     found = []
     with bench_stack() as folder:
         found.append(_contest(folder, "load_vs_source_cpu", "load_source", SOURCE_ROWS, sys.executable, "cpu"))
-        found.append(_contest(folder, "load_vs_awswrangler", "load_wrangler", WRANGLER_ROWS, sys.executable))
         python = make_environment(folder / "peers")
         if python:
+            found.append(_contest(folder, "load_vs_awswrangler", "load_wrangler", WRANGLER_ROWS, python))
             found.append(_contest(folder, "load_vs_adbc", "load_adbc", ROWS, python))
             found.append(_contest(folder, "load_vs_pgpq", "load_pgpq", ROWS, python))
     return found
 
 
 def make_environment(folder: Path) -> str | None:
-    """Return the Python of a virtualenv that has adbc and pgpq, or None where they cannot be had."""
+    """Return the Python of a virtualenv that has the peers, or None where they cannot be had."""
     python = folder / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, stdin=subprocess.DEVNULL)
     command = [str(python), "-m", "pip", "install", "-q", "--only-binary", ":all:", *PEERS]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode:
         said = (done.stderr.strip() or "no message").splitlines()[-1]
-        print(f"load_vs_adbc, load_vs_pgpq: left out, pip cannot have them here ({said})", file=sys.stderr)
+        print(
+            f"load_vs_awswrangler, load_vs_adbc, load_vs_pgpq: left out, pip cannot have them here ({said})",
+            file=sys.stderr,
+        )
         return None
     return str(python)
 

@@ -30,7 +30,8 @@ class _Encoded(io.RawIOBase):
         yield encoder.finish()
 
     def read(self, size: int = -1) -> bytes:
-        return next(self.parts, b"")
+        # an empty part would end the COPY early
+        return next((part for part in self.parts if part), b"")
 
 
 def load_pgpq(csv: Path, table: str) -> int:
@@ -48,7 +49,8 @@ def load_pgpq(csv: Path, table: str) -> int:
     parsing = pyarrow.csv.ParseOptions(newlines_in_values=True)
     batches = pyarrow.csv.open_csv(csv, parse_options=parsing, convert_options=options)
     encoder = ArrowToPostgresBinaryEncoder(batches.schema)
-    columns = ", ".join(f'"{name}" {column.data_type.ddl()}' for name, column in encoder.schema().columns)
+    kept = zip(batches.schema.names, encoder.schema().columns, strict=True)
+    columns = ", ".join(f'"{name}" {column.data_type.ddl()}' for name, column in kept)
     with psycopg2.connect("") as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE IF EXISTS {table}; CREATE TABLE {table} ({columns})")
         cursor.copy_expert(f"COPY {table} FROM STDIN WITH (FORMAT binary)", _Encoded(batches, encoder))

@@ -14,14 +14,14 @@ from typing import Any
 
 import awswrangler as wr
 import pandas as pd
-import pg8000.dbapi
+import pg8000
 
 
 def load_wrangler(csv: Path, table: str) -> int:
     """Replace `table` by the CSV's content; return its rows."""
     schema, _, name = table.partition(".")
     settings = SimpleNamespace(**{key[2:].lower(): value for key, value in os.environ.items() if key.startswith("PG")})
-    connection: Any = pg8000.dbapi.connect(
+    connection: Any = pg8000.connect(
         user=settings.user,
         password=settings.password,
         host=settings.host,
