@@ -34,7 +34,7 @@ PROVISIONED = "provisioned.json"
 # What `reset` may delete, and what an unlocked folder may hold without being taken for somebody's own.
 OURS = frozenset(FOLDERS) | {
     *(LOCK, ENDPOINTS, f"{ENDPOINTS}.lock", SERVERS, ACTIVITY, DATABASE_MODE, DATABASE_PLACE, PROVISIONED, "postgres"),
-    *("athena", "cache", "uploads"),  # of queries, Spark, and uploads under way
+    *("athena", "cache", "uploads", "superset"),  # of queries, Spark, uploads under way, and dashboards
     "no-aws-config",  # an empty file for AWS clients
     *(f"{name}.sqlite{suffix}" for name in ("catalog", "objects") for suffix in ("", "-wal", "-shm", "-journal")),
 }

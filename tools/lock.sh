@@ -16,3 +16,8 @@ fi
 } > requirements.lock.new
 mv requirements.lock.new requirements.lock
 "${PYTHON:-python3}" tools/conda_environment.py
+# Superset's own virtualenv, and the browser of its tests.
+for name in requirements requirements-test; do
+    (cd dashboards && "$uv" pip compile -q "$name.in" --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o "$name.lock")
+done
