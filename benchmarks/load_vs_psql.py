@@ -86,9 +86,9 @@ def run_load(bucket: str, key: str, connections: int, *more: str) -> dict[str, A
 
 
 def load_ours(bucket: str, key: str, connections: int = 1) -> Sample:
-    """Load as step 04 does; the wall time is the load's own, without imports."""
+    """Load as step 04 does; wall and CPU are the load's own, without imports."""
     told = run_load(bucket, key, connections)
-    return Sample(told["seconds"], told["process_cpu"], told["peak_rss_mb"], told["rows"])
+    return Sample(told["seconds"], told["cpu"], told["peak_rss_mb"], told["rows"])
 
 
 def publish_ours(bucket: str, key: str) -> Sample:

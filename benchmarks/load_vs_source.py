@@ -74,9 +74,8 @@ def _contest(folder: Path, name: str, peer: str, rows: int, python: str, measure
 
 
 def _peer(command: list[str]) -> Sample:
-    """Run a peer: it prints its rows and, where its imports are no part of the load, the load's seconds."""
+    """Run a peer: it prints its rows and the load's seconds, without imports."""
     sample = run_process(command, postgres_variables())
-    rows, *seconds = sample.result.split()
+    rows, wall, *cpu = sample.result.split()
     os.sync()
-    wall = float(seconds[0]) if seconds else sample.wall
-    return Sample(wall, sample.cpu, sample.peak_rss_mb, int(rows))
+    return Sample(float(wall), float(cpu[0]) if cpu else sample.cpu, sample.peak_rss_mb, int(rows))

@@ -2,10 +2,11 @@
 
     python -m benchmarks.peers.load_source FILE.csv TABLE      (server and role by PGHOST, PGPORT, PGUSER, …)
 
-Prints the rows that the table has then.
+Prints the rows that the table has then, and the load's seconds of wall and CPU, without imports.
 """
 
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -23,4 +24,6 @@ def load_source(csv: Path, table: str) -> int:
 
 
 if __name__ == "__main__":
-    print(load_source(Path(sys.argv[1]), sys.argv[2]))
+    begun, cpu = time.perf_counter(), time.process_time()
+    loaded = load_source(Path(sys.argv[1]), sys.argv[2])
+    print(loaded, time.perf_counter() - begun, time.process_time() - cpu)
