@@ -226,11 +226,13 @@ def test_data_of_another_version_is_refused(open_folder: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("postgres") is None, reason="no PostgreSQL on PATH")
-def test_programs_on_path_are_the_fallback() -> None:
+def test_programs_on_path_are_the_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a package for the platform, the PostgreSQL of the PATH is taken."""
-    programs, package = find_programs(None)
-    assert package is None and major_version(programs) >= 15
-    assert find_programs(find_package())[1] is not None
+    packaged, package = find_programs(find_package())
+    assert package is not None
+    monkeypatch.setenv("PATH", str(packaged))
+    programs, nothing = find_programs(None)
+    assert nothing is None and major_version(programs) >= 15
 
 
 def test_a_client_keeps_the_stack_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,13 +28,12 @@ def kernels(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, scrubbed_environment: None
 ) -> Iterator[str]:
     """A state folder whose fork server is ended at the end; and once without a server."""
-    os.environ["WORKBENCH_HOME"] = str(tmp_path_factory.mktemp("home"))
-    if request.param == "cold":
-        os.environ["WORKBENCH_KERNELS"] = "cold"
-    yield request.param
-    stop_server()
-    for name in ("WORKBENCH_HOME", "WORKBENCH_KERNELS"):
-        os.environ.pop(name, None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKBENCH_HOME", str(tmp_path_factory.mktemp("home")))
+        if request.param == "cold":
+            patch.setenv("WORKBENCH_KERNELS", "cold")
+        yield request.param
+        stop_server()
 
 
 def test_a_notebook_that_succeeds(kernels: str, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Forked kernels: as good as cold ones, and none sees another's state, environment or random numbers."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,10 @@ PLOT = (
 @pytest.fixture(scope="module", autouse=True)
 def own_server(tmp_path_factory: pytest.TempPathFactory, scrubbed_environment: None) -> Iterator[None]:
     """A fork server of this module's own."""
-    os.environ["WORKBENCH_HOME"] = str(tmp_path_factory.mktemp("home"))
-    yield
-    stop_server()
-    del os.environ["WORKBENCH_HOME"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKBENCH_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+        stop_server()
 
 
 def outputs(document: dict[str, Any]) -> list[str]:
