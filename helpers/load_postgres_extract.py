@@ -45,6 +45,7 @@ class Extract:
         rules: what the contract says of loading it.
         change: what of the table the CSV holds; None for all of it.
         partitions: value -> fingerprint of its objects, where the contract appends or upserts.
+        records: a hash of the CSV's records in whatever order they came; empty where the ETag tells enough.
     """
 
     relation: str
@@ -55,6 +56,7 @@ class Extract:
     rules: LoadRules = field(default_factory=LoadRules)
     change: Change | None = None
     partitions: Mapping[str, str] = field(default_factory=dict)
+    records: str = ""
 
     @property
     def rows(self) -> int:
@@ -66,7 +68,7 @@ class Extract:
         rules = self.rules
         how = [rules.mode, sorted(rules.required), rules.key, rules.indexes, rules.comment, rules.full]
         columns = [[column.name, column.kind, column.comment] for column in self.columns]
-        data = dict(self.partitions) or [self.place.etag, self.place.bytes]
+        data = dict(self.partitions) or [self.records or self.place.etag, self.place.bytes]
         return [self.relation, columns, how, data]
 
 
@@ -121,10 +123,29 @@ def find_answers(session: Session, cfg: StepConfig) -> list[Extract]:
     found = []
     for (query, columns, _, place, scanned), execution_id in zip(asked, figuring, strict=True):
         figures, also = _read_figures(session, execution_id)
-        found.append(Extract(name_relation(cfg.dataset, query), place, columns, figures, scanned + also))
+        relation, records = name_relation(cfg.dataset, query), hash_records(session, place)
+        found.append(Extract(relation, place, columns, figures, scanned + also, records=records))
     return found
 
 
+def hash_records(session: Session, place: S3Object) -> str:
+    """Return a hash of a small CSV's records that does not depend on their order; nothing for a large one.
+
+    A query without ORDER BY may answer the same rows in another order: that is no other content.
+    """
+    if place.bytes > _SMALL_BYTES:
+        return ""
+    body = session.client("s3").get_object(Bucket=place.bucket, Key=place.key, IfMatch=place.etag)["Body"].read()
+    records, open_record = [], b""
+    for line in body.split(b"\n"):
+        open_record += line + b"\n"
+        if open_record.count(b'"') % 2 == 0:  # a newline within quotes ends no record
+            records.append(open_record)
+            open_record = b""
+    return hashlib.sha256(b"".join(sorted(records))).hexdigest()
+
+
+_SMALL_BYTES = 1 << 20
 _QUARANTINE = """SELECT run_token AS run_id, "file", reason, count(*) AS "rows"
 FROM {table} CROSS JOIN UNNEST(reasons) AS why(reason)
 GROUP BY run_token, "file", reason ORDER BY run_token, "file", reason"""
