@@ -199,7 +199,9 @@ class Session:
             self.connection = connection
             self.check_stopped()
         try:
-            return connection.execute(sql).fetchall()
+            rows = connection.execute(sql).fetchall()
+            self.check_stopped()  # a statement that was interrupted may end as if it had read all
+            return rows
         except duckdb.InterruptException as error:
             raise QueryStopped("Query was stopped") from error
         except duckdb.Error as error:
