@@ -14,6 +14,8 @@ from local_aws.server.context import Context, open_context
 Json = dict[str, Any]
 FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
 OUTPUT = "s3://results/q/"
+# Long enough to be stopped, of a size that memory does not mind, and nothing that statistics alone could answer.
+ENDLESS = "SELECT count(*) AS n FROM t a CROSS JOIN t b CROSS JOIN t c WHERE (a.id * b.id + c.id) % 1000003 = 5"
 
 
 class AthenaLab:

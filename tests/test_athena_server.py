@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from athena_lab import ENDLESS
 from control_plane import Server, run_server
 
-ENDLESS = "SELECT count(*) AS n FROM t a CROSS JOIN t b CROSS JOIN t c WHERE a.id + b.id + c.id < 0"
 OUTPUT = {"OutputLocation": "s3://results/q/"}
 
 
