@@ -225,7 +225,6 @@ def test_data_of_another_version_is_refused(open_folder: Path) -> None:
         begin(open_folder)
 
 
-@pytest.mark.skipif(shutil.which("postgres") is None, reason="no PostgreSQL on PATH")
 def test_programs_on_path_are_the_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a package for the platform, the PostgreSQL of the PATH is taken."""
     packaged, package = find_programs(find_package())
