@@ -93,7 +93,7 @@ def copy_source(
         body, etag = source.read(0)
         with closing(body):
             blocks = _follow(read_blocks(body), progress)
-            first = next(blocks, Block(b"", 0, 0, 1))
+            first = next(blocks, Block(b"", 0, 0, 1, 0))
             header, rest = split_header(first)
             check_header(header, list(target.columns))
             opened += [connect() for _ in range(connections or choose_connections(source.place.bytes))]
@@ -257,7 +257,7 @@ class _Stream:
                 return b""
             # the bytes themselves go; where they came from stays, should PostgreSQL refuse them
             feed.taken.append(_Taken(feed.line, block.line, block.offset, len(block.data)))
-            feed.line += block.data.count(b"\n")
+            feed.line += block.lines
             return block.data
         raise _Stopped
 

@@ -29,12 +29,14 @@ class Block:
         records: how many there are.
         offset: where the block begins in the file, in bytes.
         line: the file's line on which it begins, from 1; a value with a newline in it takes two lines.
+        lines: how many newlines it has.
     """
 
     data: bytes
     records: int
     offset: int
     line: int
+    lines: int
 
 
 class LoadProgress(ProgressLine):
@@ -62,44 +64,52 @@ def read_blocks(body: Any, size: int = BLOCK_BYTES) -> Iterator[Block]:
     kept = b""
     while piece := body.read(size):
         data = kept + piece
-        records, end = _find_records(data)
+        records, end, lines = _find_records(data)
         if not records:
             kept = data
             size *= 2  # a record longer than a block: reading on by the same step would look at it again and again
             continue
-        yield Block(data[:end], records, offset, line)
-        line += data.count(b"\n", 0, end)
+        yield Block(data[:end], records, offset, line, lines)
+        line += lines
         offset += end
         kept = data[end:]
     if kept:
+        lines = kept.count(b"\n")
         if kept.count(b'"') & 1:
-            last = line + kept.count(b"\n")
-            raise LoadError(f"line {last}: the file ends inside a quoted value; it is cut off")
-        yield Block(kept, 1, offset, line)
+            raise LoadError(f"line {line + lines}: the file ends inside a quoted value; it is cut off")
+        yield Block(kept, 1, offset, line, lines)
 
 
-def _find_records(data: bytes) -> tuple[int, int]:
-    """Return how many records end in `data`, which begins with a record, and where the last one ends."""
+def _find_ends(data: bytes) -> tuple[Any, Any]:
+    """Return where the newlines of `data` stand, which begins with a record, and which of them end a record."""
     letters = np.frombuffer(data, dtype=np.uint8)
-    ends = np.flatnonzero(letters == _NEWLINE)
-    if not len(ends):
-        return 0, 0
-    quotes = np.flatnonzero(letters == _QUOTE)
-    if len(quotes):
-        ends = ends[(np.searchsorted(quotes, ends) & 1) == 0]
-    return len(ends), int(ends[-1]) + 1 if len(ends) else 0
+    newlines = np.flatnonzero(letters == _NEWLINE)
+    if not len(newlines):
+        return newlines, newlines.astype(bool)
+    # one parity for the letters from each newline to the next: much less to add up than one for each letter
+    quotes = (letters == _QUOTE).view(np.uint8)
+    parities = np.bitwise_xor.reduceat(quotes, np.concatenate(([0], newlines)))
+    return newlines, np.bitwise_xor.accumulate(parities[:-1]) == 0
+
+
+def _find_records(data: bytes) -> tuple[int, int, int]:
+    """Return how many records end in `data`, where the last one ends, and how many newlines come before that."""
+    newlines, ending = _find_ends(data)
+    last = np.flatnonzero(ending)
+    if not len(last):
+        return 0, 0, 0
+    return len(last), int(newlines[last[-1]]) + 1, int(last[-1]) + 1
 
 
 def split_header(block: Block) -> tuple[bytes, Block]:
     """Return the file's first record and the rest of its first block."""
-    letters = np.frombuffer(block.data, dtype=np.uint8)
-    ends = np.flatnonzero(letters == _NEWLINE)
-    quotes = np.flatnonzero(letters == _QUOTE)
-    whole = ends[(np.searchsorted(quotes, ends) & 1) == 0]
+    newlines, ending = _find_ends(block.data)
+    whole = newlines[ending]
     end = int(whole[0]) + 1 if len(whole) else len(block.data)
     header = block.data[:end]
     lines = header.count(b"\n")
-    return header, Block(block.data[end:], block.records - 1, block.offset + end, block.line + lines)
+    rest = Block(block.data[end:], block.records - 1, block.offset + end, block.line + lines, block.lines - lines)
+    return header, rest
 
 
 def check_header(header: bytes, columns: list[str]) -> None:
@@ -138,5 +148,5 @@ def find_bad_bytes(data: bytes) -> tuple[int, int] | None:
         nul = data.find(b"\0")
         at = error.start if nul < 0 else min(error.start, nul)
     before = data[:at]
-    _, end = _find_records(before)
+    _, end, _ = _find_records(before)
     return before.count(b"\n"), max(0, len(parse_record(before[end:] + b"x")) - 1)

@@ -47,11 +47,12 @@ def test_blocks_hold_whole_records(seed: int) -> None:
             found = list(csv.reader(io.StringIO(block.data.decode(), newline="")))
             assert len(found) == block.records
             assert block.line == data[: block.offset].count(b"\n") + 1
+            assert block.lines == block.data.count(b"\n")
 
 
 def test_the_last_record_may_lack_its_newline() -> None:
     """A file's end ends its last record; inside quotes it is a file that was cut off."""
-    assert list(read_blocks(io.BytesIO(b"a\nb"), 2)) == [Block(b"a\n", 1, 0, 1), Block(b"b", 1, 2, 2)]
+    assert list(read_blocks(io.BytesIO(b"a\nb"), 2)) == [Block(b"a\n", 1, 0, 1, 1), Block(b"b", 1, 2, 2, 0)]
     with pytest.raises(LoadError, match="line 2: the file ends inside a quoted value"):
         list(read_blocks(io.BytesIO(b'a\n"b')))
 
