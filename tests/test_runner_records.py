@@ -149,6 +149,8 @@ def test_what_changed_is_said_in_words() -> None:
     [
         ({"type": "ServiceError", "message": "StartJobRun: ThrottlingException: rate exceeded", "exit_code": 4}, True),
         ({"type": "ServiceError", "message": "AWS endpoint: does not answer", "exit_code": 4}, True),
+        ({"type": "StepError", "message": "StartJobRun: ThrottlingException: Rate exceeded", "exit_code": 1}, True),
+        ({"type": "StepError", "message": "job run jr_1 ended FAILED: ThrottlingException: x", "exit_code": 1}, False),
         ({"type": "ServiceError", "message": "disk: no space left", "exit_code": 4}, False),
         ({"type": "ServiceError", "message": "PutObject: refused (AccessDenied)", "exit_code": 4}, False),
         ({"type": "QualityGateError", "message": "connection reset", "exit_code": 3}, False),

@@ -19,6 +19,10 @@ _TRANSIENT = re.compile(
 _LASTING = re.compile(
     r"no space left|credentials|refused \(|access ?denied|permission|signature|password|not supported", re.IGNORECASE
 )
+# a service that answers 400 for it; botocore has tried again by then, so that its helper calls the step failed
+_THROTTLED = re.compile(
+    r"\w+: (Throttl\w+|TooManyRequests\w*|RequestLimitExceeded|RequestThrottled\w*|ConcurrentRunsExceeded\w*): "
+)
 _TYPES = frozenset(
     "ServiceError ClientError OperationalError ConnectionError ConnectionResetError ConnectionRefusedError".split()
 )
@@ -29,9 +33,11 @@ def is_transient(error: dict[str, Any]) -> bool:
 
     Only errors of services qualify; a gate's refusal, a failed assertion or a full disk does not, whatever its text.
     """
+    message = str(error.get("message", ""))
+    if error.get("type") == "StepError":
+        return bool(_THROTTLED.match(message))
     if error.get("type") not in _TYPES or error.get("exit_code") in (2, 3, 130):
         return False
-    message = str(error.get("message", ""))
     return bool(_TRANSIENT.search(message)) and not _LASTING.search(message)
 
 

@@ -1,0 +1,201 @@
+"""What a run tells other servers, and what it does when a service answers 503: a real server, on a real socket."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from notebook_lab import make_notebook
+
+from workbench.console import Output
+from workbench.errors import StepFailed
+from workbench.failure_hook import tell_failure
+from workbench.lineage import emit
+from workbench.record import Manifest, StepRecord
+from workbench.request import Request, RunConfig, check_request
+from workbench.run import run_request
+from workbench.settings import Settings
+from workbench.warm_kernels import stop_server
+
+# a notebook's cell that asks a service as the helpers do: boto3, and the failure named by the step's entry
+ASK = """
+import os
+import boto3
+from botocore.config import Config
+from helpers.record import step_entry
+
+@step_entry
+def ask():
+    client = boto3.client(
+        "s3", endpoint_url=os.environ["TEST_SERVICE"], region_name="eu-central-1", aws_access_key_id="test",
+        aws_secret_access_key="test", config=Config(retries={"max_attempts": 0}),
+    )
+    client.head_bucket(Bucket="bucket")
+
+ask()
+"""
+WRONG_DATA = """
+from helpers.errors import QualityGateError
+from helpers.record import step_entry
+
+@step_entry
+def gate():
+    open(os.environ["TEST_COUNT"], "a").write("x")
+    raise QualityGateError("503 rows are wrong: connection reset")
+
+gate()
+"""
+
+
+@dataclass
+class Service:
+    """A server of HTTP that answers with planned codes, then with 200, and keeps what it was sent."""
+
+    codes: list[int] = field(default_factory=list)
+    requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+    url: str = ""
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    """A server of this test's own, on a free port."""
+    told = Service()
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            told.requests.append((self.command, self.path, dict(self.headers), content))
+            self.send_response(told.codes.pop(0) if told.codes else 200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_GET = do_HEAD = do_POST = do_PUT = answer
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    told.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield told
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def own_kernels(stack: Path) -> Iterator[None]:
+    """The stack of the tests; the fork server of kernels that this process starts is ended."""
+    yield
+    stop_server()
+
+
+def make_manifest(status: str = "failed") -> Manifest:
+    """Return a small record with an object that was read and a table that was written."""
+    error = {"type": "ValueError", "message": "why", "exit_code": 1} if status == "failed" else None
+    columns = {"columns": [{"name": "score", "type": "double"}]}
+    step = StepRecord("02_transform", status, outputs=["s3://curated/data/student_sample/"], rows_out=9, error=error)
+    return Manifest(
+        run_id="r1",
+        profile="local",
+        dataset="student_sample",
+        as_of="2024-01-02",
+        parameters={},
+        started_at="2024-01-02T00:00:00Z",
+        process={},
+        git={},
+        lock_sha256="0" * 64,
+        steps=[replace(step, details=columns)],
+        status=status,
+        error="why" if status == "failed" else None,
+        inputs=[{"uri": "s3://raw/student_sample/x.csv", "etag": "1", "bytes": 1}],
+        outputs=["s3://curated/data/student_sample/", "postgresql:analytics/student_sample"],
+    )
+
+
+def events(folder: Path) -> list[dict[str, Any]]:
+    """Return the lines of a run's log."""
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_webhook_gets_the_facts_of_a_failure(service: Service, tmp_path: Path) -> None:
+    """One POST of JSON; what the server answered is in the log, a server that is gone too, and neither raises."""
+    tell_failure(tmp_path, make_manifest(), {"webhook": f"{service.url}/hook"})
+    [(method, path, headers, content)] = service.requests
+    assert (method, path, headers["Content-Type"]) == ("POST", "/hook", "application/json")
+    assert json.loads(content) | {"folder": ""} == {
+        "run_id": "r1",
+        "status": "failed",
+        "dataset": "student_sample",
+        "as_of": "2024-01-02",
+        "error": "why",
+        "folder": "",
+    }
+    service.codes.append(500)
+    for url in (service.url, "http://127.0.0.1:9/hook", "file:///etc/passwd"):
+        tell_failure(tmp_path, make_manifest(), {"webhook": url})
+    told = [event.get("code") or event["error"].split(":")[0] for event in events(tmp_path)]
+    assert told == [200, "HTTPError", "URLError", "ValueError"]
+
+
+def test_a_command_is_told_by_its_environment(tmp_path: Path) -> None:
+    """It has the run's facts; that it failed, and what it said, is in the log."""
+    command = f'echo "$WORKBENCH_RUN_ID $WORKBENCH_RUN_STATUS $WORKBENCH_RUN_ERROR" > {tmp_path}/told; echo no; exit 3'
+    tell_failure(tmp_path, make_manifest(), {"command": command})
+    assert (tmp_path / "told").read_text() == "r1 failed why\n"
+    [event] = events(tmp_path)
+    assert (event["code"], event["said"]) == (3, "no\n")
+
+
+def test_lineage_is_sent_as_the_standards_clients_send_it(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """POST to OPENLINEAGE_URL and OPENLINEAGE_ENDPOINT with the key; a server's refusal is a line in the log."""
+    monkeypatch.setenv("OPENLINEAGE_URL", service.url)
+    monkeypatch.setenv("OPENLINEAGE_API_KEY", "planted-key-of-lineage")
+    manifest = make_manifest("succeeded")
+    emit(tmp_path, manifest)
+    monkeypatch.setenv("OPENLINEAGE_ENDPOINT", "/api/v2/events")
+    service.codes.append(503)
+    emit(tmp_path, manifest, manifest.steps[0])
+    (_, first, headers, content), (_, second, _, _) = service.requests
+    assert (first, second) == ("/api/v1/lineage", "/api/v2/events")
+    assert headers["Authorization"] == "Bearer planted-key-of-lineage"
+    written = (tmp_path / "lineage.jsonl").read_text().splitlines()
+    assert json.loads(content) == json.loads(written[0]) and len(written) == 2
+    assert "503" in events(tmp_path)[0]["error"]
+    assert not [path for path in tmp_path.iterdir() if "planted-key" in path.read_text()]
+
+
+def small_request(folder: Path, *cells: str) -> Request:
+    """Return the request to run one small notebook, twice again where that may help."""
+    request = check_request(RunConfig("student_sample", full=True))
+    settings = Settings(retries=2, backoff_seconds=0.01)
+    return replace(request, notebooks=[make_notebook(folder, *cells)], settings=settings)
+
+
+def test_what_may_pass_is_tried_again(
+    own_kernels: None, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that answers 503 twice costs two more attempts; one that goes on with it fails the run with code 4."""
+    monkeypatch.setenv("TEST_SERVICE", service.url)
+    service.codes += [503, 503]
+    manifest = run_request(small_request(tmp_path, ASK), Output())
+    assert (manifest.status, manifest.steps[0].attempts, len(service.requests)) == ("succeeded", 3, 3)
+    service.codes += [503] * 9
+    with pytest.raises(StepFailed, match="ServiceError") as failed:
+        run_request(small_request(tmp_path, ASK), Output())
+    assert failed.value.exit_code == 4 and len(service.requests) == 6
+
+
+def test_wrong_data_is_never_tried_again(own_kernels: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gate's refusal is final, whatever words are in it."""
+    monkeypatch.setenv("TEST_COUNT", str(tmp_path / "count"))
+    with pytest.raises(StepFailed, match="QualityGateError") as failed:
+        run_request(small_request(tmp_path, "import os", WRONG_DATA), Output())
+    assert failed.value.exit_code == 3 and (tmp_path / "count").read_text() == "x"
