@@ -10,16 +10,15 @@ load and at its peak.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from psycopg2 import sql
 
+from benchmarks.memory import read_memory, start_watching
 from helpers.load_postgres_contract import LoadRules
 from helpers.load_postgres_copy import CopyTarget, copy_source, s3_source
 from helpers.load_postgres_extract import Extract
@@ -94,25 +93,6 @@ def publish_object(bucket: str, key: str, name: str, connections: int, rows: int
         "before_mb": before,
         "peak_mb": read_memory("VmHWM"),
     }
-
-
-def start_watching() -> float:
-    """Forget the peak of memory so far, where the system can; return what is resident now, in MB."""
-    place = Path(f"/proc/{os.getpid()}/clear_refs")
-    if place.exists():
-        place.write_text("5")
-    return read_memory("VmRSS")
-
-
-def read_memory(field: str) -> float:
-    """Return VmRSS or VmHWM of this process in MB; elsewhere than on Linux its peak so far."""
-    place = Path("/proc/self/status")
-    if not place.exists():
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    [line] = [line for line in place.read_text().splitlines() if line.startswith(f"{field}:")]
-    return round(int(line.split()[1]) / 1024, 1)
 
 
 if __name__ == "__main__":

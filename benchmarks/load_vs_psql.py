@@ -9,20 +9,22 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.load_data import write_csv
 from benchmarks.measure import Contest, Sample, compare, run_process
+from benchmarks.peers.load_psql import find_psql
 from benchmarks.stack import bench_stack, postgres_variables
 
-ROWS = int(os.environ.get("WORKBENCH_BENCH_ROWS", "5_000_000"))
+ROWS = int(os.environ.get("WORKBENCH_BENCH_ROWS", "1_000_000"))
 TABLE = "bench_load"
 
 
-def measure() -> list[dict[str, Any]]:
-    """Return `load1_vs_psql`, `load2_vs_psql` and `publish_vs_psql`, ratios of wall seconds; then the memory."""
+def measure(wanted: Collection[str]) -> list[dict[str, Any]]:
+    """Return what is wanted of `load1_vs_psql`, `load2_vs_psql`, `publish_vs_psql` (wall) and `load_memory_mb`."""
     with bench_stack() as folder:
         csv = folder / "load.csv"
         write_csv(csv, ROWS)
@@ -34,17 +36,17 @@ def measure() -> list[dict[str, Any]]:
             "publish_vs_psql": partial(publish_ours, bucket, csv.name),
         }
         load_ours(bucket, csv.name, 1)  # what the first load of a new server costs is nobody's measure
+        theirs = partial(load_theirs, csv, measure_idle_psql())
         found = [
-            compare(
-                Contest(name, size, ours, lambda: load_theirs(csv), lambda mine, theirs: bool(mine == theirs))
-            ).as_dict()
+            compare(Contest(name, size, ours, theirs, lambda mine, other: bool(mine == other))).as_dict()
             for name, ours in sides.items()
+            if name in wanted
         ]
-        return [*found, *measure_memory(bucket, csv)]
+        return found + (measure_memory(bucket, csv) if "load_memory_mb" in wanted else [])
 
 
 def measure_memory(bucket: str, csv: Path) -> list[dict[str, Any]]:
-    """Return `load_memory_mb`: the load's peak over what its process held before, at all rows and a quarter."""
+    """Return `load_memory_mb`: by how much the load's process grows, at all rows over a quarter of them."""
     small = csv.with_name("quarter.csv")
     write_csv(small, ROWS // 4)
     put_csv(small)
@@ -58,7 +60,7 @@ def measure_memory(bucket: str, csv: Path) -> list[dict[str, Any]]:
             "ratio": round(grown[1] / max(grown[0], 0.1), 3),
             "ours": grown[1],
             "theirs": grown[0],
-            "unit": "MB over the process before (theirs: at a quarter of the rows)",
+            "unit": "MB grown (theirs: a quarter of the rows)",
             "runs": 1,
             "peak_rss_mb": told["peak_mb"],
             "size": f"{ROWS:,} rows",
@@ -77,36 +79,50 @@ def put_csv(csv: Path) -> str:
 
 
 def run_load(bucket: str, key: str, connections: int, *more: str) -> dict[str, Any]:
-    """Load in a process of its own; return what it tells, with the CPU and peak of the whole process."""
+    """Load in a process of its own; return what it tells."""
     command = [sys.executable, "-m", "benchmarks.load_process", bucket, key, TABLE, str(connections), *more]
-    sample = run_process(command)
+    return read_told(run_process(command))
+
+
+def read_told(sample: Sample) -> dict[str, Any]:
+    """Return what a loading process told of itself in its last line; what it wrote is on the disk then."""
     told: dict[str, Any] = json.loads(sample.result.splitlines()[-1])
     os.sync()
-    return {**told, "process_cpu": sample.cpu, "peak_rss_mb": sample.peak_rss_mb}
+    return told
+
+
+def as_sample(told: dict[str, Any]) -> Sample:
+    """Return wall, CPU and memory of the load alone, without imports."""
+    return Sample(told["seconds"], told["cpu"], told["peak_mb"], told["rows"], told["before_mb"])
 
 
 def load_ours(bucket: str, key: str, connections: int = 1) -> Sample:
-    """Load as step 04 does; wall and CPU are the load's own, without imports."""
-    told = run_load(bucket, key, connections)
-    return Sample(told["seconds"], told["cpu"], told["peak_rss_mb"], told["rows"])
+    """Load as step 04 does."""
+    return as_sample(run_load(bucket, key, connections))
 
 
 def publish_ours(bucket: str, key: str) -> Sample:
     """Load, compare figures, build key and index, publish."""
-    told = run_load(bucket, key, 2, str(ROWS))
-    return Sample(told["seconds"], told["process_cpu"], told["peak_rss_mb"], told["rows"])
+    return as_sample(run_load(bucket, key, 2, str(ROWS)))
 
 
-def load_theirs(csv: Path) -> Sample:
+def load_theirs(csv: Path, before_mb: float) -> Sample:
     """Fill the table that our load made (its rows are removed first, outside the time) by psql."""
-    from benchmarks.peers.load_psql import find_psql
-
     table = f"analytics_versions.{TABLE}"
-    variables = postgres_variables()
-    psql = [find_psql(), "-X", "-q", "-v", "ON_ERROR_STOP=1"]
-    run_process([*psql, "-c", f"TRUNCATE {table}"], variables)
+    run_psql(f"TRUNCATE {table}")
     copy = f"\\copy {table} FROM '{csv}' WITH (FORMAT csv, HEADER match, ENCODING 'UTF8')"
-    sample = run_process([*psql, "-c", copy, "-c", f"ANALYZE {table}"], variables)
-    counted = run_process([*psql, "-At", "-c", f"SELECT count(*) FROM {table}"], variables)
+    sample = run_psql(copy, f"ANALYZE {table}")
+    counted = run_psql(f"SELECT count(*) FROM {table}")
     os.sync()
-    return Sample(sample.wall, sample.cpu, sample.peak_rss_mb, int(counted.result))
+    return Sample(sample.wall, sample.cpu, sample.peak_rss_mb, int(counted.result), before_mb)
+
+
+def measure_idle_psql() -> float:
+    """Return what psql holds in MB when it has connected and does nothing."""
+    return run_psql("SELECT 1").peak_rss_mb
+
+
+def run_psql(*commands: str) -> Sample:
+    """Run commands by psql as the loader's role, one after the other, each in a transaction of its own."""
+    asked = [part for command in commands for part in ("-c", command)]
+    return run_process([find_psql(), "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", *asked], postgres_variables())

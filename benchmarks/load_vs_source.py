@@ -9,19 +9,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Collection
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.load_data import write_csv
-from benchmarks.load_vs_psql import load_ours, put_csv
+from benchmarks.load_vs_psql import TABLE, as_sample, load_ours, put_csv, read_told, run_psql
 from benchmarks.measure import Contest, Sample, compare, run_process
 from benchmarks.stack import bench_stack, postgres_variables
 
-ROWS = int(os.environ.get("WORKBENCH_BENCH_ROWS", "5_000_000"))
+ROOT = Path(__file__).resolve().parent.parent
+ROWS = int(os.environ.get("WORKBENCH_BENCH_ROWS", "1_000_000"))
 # The two that take minutes a million rows get fewer of them; ours then gets as few.
-SOURCE_ROWS = min(500_000, ROWS)
-WRANGLER_ROWS = min(50_000, ROWS)
+SOURCE_ROWS = min(200_000, ROWS)
+WRANGLER_ROWS = min(20_000, ROWS)
 PEERS = (
     "adbc-driver-postgresql==1.13.0",
     "pgpq==0.12.0",
@@ -32,17 +35,29 @@ PEERS = (
 )
 
 
-def measure() -> list[dict[str, Any]]:
-    """Return `load_vs_source_cpu` (CPU), `load_vs_awswrangler`, `load_vs_adbc` and `load_vs_pgpq` (wall)."""
-    found = []
+def measure(wanted: Collection[str]) -> list[dict[str, Any]]:
+    """Return what is wanted of `load_vs_source_cpu` (CPU), `load_vs_awswrangler`, `load_vs_adbc`, `load_vs_pgpq`."""
+    peers = {
+        "load_vs_source_cpu": Peer("load_source", SOURCE_ROWS, "cpu"),
+        "load_vs_awswrangler": Peer("load_wrangler", WRANGLER_ROWS),
+        "load_vs_adbc": Peer("load_adbc", ROWS),
+        "load_vs_pgpq": Peer("load_pgpq", ROWS),
+    }
+    chosen = {name: peer for name, peer in peers.items() if name in wanted}
     with bench_stack() as folder:
-        found.append(_contest(folder, "load_vs_source_cpu", "load_source", SOURCE_ROWS, sys.executable, "cpu"))
-        python = make_environment(folder / "peers")
-        if python:
-            found.append(_contest(folder, "load_vs_awswrangler", "load_wrangler", WRANGLER_ROWS, python))
-            found.append(_contest(folder, "load_vs_adbc", "load_adbc", ROWS, python))
-            found.append(_contest(folder, "load_vs_pgpq", "load_pgpq", ROWS, python))
-    return found
+        foreign = set(chosen) - {"load_vs_source_cpu"}
+        python = make_environment(folder / "peers") if foreign else None
+        sides = {name: python if name in foreign else sys.executable for name in chosen}
+        return [_contest(folder, name, chosen[name], side) for name, side in sides.items() if side]
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Another way to load: its module in benchmarks/peers, over how many rows, and what is compared."""
+
+    module: str
+    rows: int
+    measure: str = "wall"
 
 
 def make_environment(folder: Path) -> str | None:
@@ -61,21 +76,26 @@ def make_environment(folder: Path) -> str | None:
     return str(python)
 
 
-def _contest(folder: Path, name: str, peer: str, rows: int, python: str, measured: str = "wall") -> dict[str, Any]:
-    csv = folder / f"{rows}.csv"
+def _contest(folder: Path, name: str, peer: Peer, python: str) -> dict[str, Any]:
+    csv = folder / f"{peer.rows}.csv"
     if not csv.exists():
-        write_csv(csv, rows)
+        write_csv(csv, peer.rows)
     bucket = put_csv(csv)
-    table = f"analytics_versions.bench_{peer}"
-    theirs = partial(_peer, [python, str(Path(__file__).parent / "peers" / f"{peer}.py"), str(csv), table])
-    ours = partial(load_ours, bucket, csv.name, 2 if rows == ROWS else 1)
-    contest = Contest(name, f"{rows:,} rows", ours, theirs, lambda mine, other: bool(mine == other), 3, measured)
-    return compare(contest).as_dict()
+    ours = partial(load_ours, bucket, csv.name, 0)
+    ours()  # the table's definition is there then, and the server is warm for both
+    theirs = partial(_load_theirs, python, peer.module, csv)
+    size = f"{peer.rows:,} rows"
+    return compare(Contest(name, size, ours, theirs, _are_equal, 3, peer.measure)).as_dict()
 
 
-def _peer(command: list[str]) -> Sample:
-    """Run a peer: it prints its rows and the load's seconds, without imports."""
-    sample = run_process(command, postgres_variables())
-    rows, wall, *cpu = sample.result.split()
-    os.sync()
-    return Sample(float(wall), float(cpu[0]) if cpu else sample.cpu, sample.peak_rss_mb, int(rows))
+def _are_equal(mine: int, other: int) -> bool:
+    return mine == other
+
+
+def _load_theirs(python: str, module: str, csv: Path) -> Sample:
+    """Let a peer fill an empty table of the definition that ours has; its time is without imports."""
+    table = f"analytics_versions.bench_{module}"
+    run_psql(f"DROP TABLE IF EXISTS {table}", f"CREATE TABLE {table} (LIKE analytics_versions.{TABLE})")
+    variables = postgres_variables() | {"PYTHONPATH": str(ROOT)}
+    command = [python, "-m", f"benchmarks.peers.{module}", str(csv), table]
+    return as_sample(read_told(run_process(command, variables)))

@@ -14,17 +14,24 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Sample:
-    """One execution: wall and CPU seconds (own and waited-for children), peak resident set in MB, and its result."""
+    """One execution: wall and CPU seconds (own and waited-for children), peak resident set in MB, and its result.
+
+    `before_mb` is what the process held before the work, where that is known: imports are no part of it then.
+    """
 
     wall: float
     cpu: float
     peak_rss_mb: float
     result: Any = None
+    before_mb: float = 0.0
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A ratio of medians, ours over theirs; `spread` holds the least and greatest of each side."""
+    """A ratio of medians, ours over theirs; `spread` holds the least and greatest of each side.
+
+    `peak_rss_mb` is ours, `peer_rss_mb` the peer's; `grown_mb` is by how much each grew from what it held before.
+    """
 
     name: str
     ratio: float
@@ -35,6 +42,8 @@ class Comparison:
     peak_rss_mb: float
     size: str
     spread: dict[str, list[float]]
+    peer_rss_mb: float
+    grown_mb: dict[str, float]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the comparison as the object that benchmarks/out/latest.json lists."""
@@ -111,4 +120,10 @@ def compare(contest: Contest) -> Comparison:
             "ours": [round(min(mine), 3), round(max(mine), 3)],
             "theirs": [round(min(peer), 3), round(max(peer), 3)],
         },
+        peer_rss_mb=round(max(sample.peak_rss_mb for sample in theirs), 1),
+        grown_mb={"ours": _most_grown(ours), "theirs": _most_grown(theirs)},
     )
+
+
+def _most_grown(samples: Sequence[Sample]) -> float:
+    return round(max(sample.peak_rss_mb - sample.before_mb for sample in samples), 1)

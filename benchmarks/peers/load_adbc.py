@@ -1,17 +1,18 @@
 """Load a CSV into PostgreSQL with ADBC: Arrow reads the CSV, adbc_ingest writes binary COPY.
 
-    python load_adbc.py FILE.csv SCHEMA.TABLE      (server and role by PGHOST, PGPORT, PGUSER, …)
+    python -m benchmarks.peers.load_adbc FILE.csv SCHEMA.TABLE      (server and role by PGHOST, PGPORT, PGUSER, …)
 
-Prints the rows and the load's seconds, without imports.
+Prints what benchmarks/peers/told.py says.
 """
 
 import sys
-import time
 from pathlib import Path
 
 import adbc_driver_postgresql.dbapi
 import pyarrow as pa
 import pyarrow.csv
+
+from benchmarks.peers.told import tell
 
 
 def read_stream(csv: Path) -> pa.RecordBatchReader:
@@ -31,11 +32,10 @@ def read_stream(csv: Path) -> pa.RecordBatchReader:
 
 
 def load_adbc(csv: Path, table: str) -> int:
-    """Replace `table` by the CSV's content; return its rows."""
+    """Fill `table`, which is there and empty, with the CSV's content; return its rows."""
     schema, _, name = table.partition(".")
     with adbc_driver_postgresql.dbapi.connect("postgresql://") as connection, connection.cursor() as cursor:
-        cursor.execute(f'DROP TABLE IF EXISTS {schema}."{name}"')
-        rows = cursor.adbc_ingest(name, read_stream(csv), mode="create", db_schema_name=schema)
+        rows = cursor.adbc_ingest(name, read_stream(csv), mode="append", db_schema_name=schema)
         connection.commit()
         cursor.execute(f'ANALYZE {schema}."{name}"')
         connection.commit()
@@ -43,5 +43,4 @@ def load_adbc(csv: Path, table: str) -> int:
 
 
 if __name__ == "__main__":
-    begun = time.perf_counter()
-    print(load_adbc(Path(sys.argv[1]), sys.argv[2]), time.perf_counter() - begun)
+    tell(load_adbc, Path(sys.argv[1]), sys.argv[2])

@@ -1,19 +1,20 @@
 """Load a CSV into PostgreSQL with pgpq: Arrow reads the CSV, pgpq encodes binary COPY, psycopg2 sends it.
 
-    python load_pgpq.py FILE.csv SCHEMA.TABLE      (server and role by PGHOST, PGPORT, PGUSER, …)
+    python -m benchmarks.peers.load_pgpq FILE.csv SCHEMA.TABLE      (server and role by PGHOST, PGPORT, PGUSER, …)
 
-Prints the rows and the load's seconds, without imports. pgpq knows no decimals: they travel as doubles.
+Prints what benchmarks/peers/told.py says. pgpq knows no decimals: they travel as doubles.
 """
 
 import io
 import sys
-import time
 from pathlib import Path
 
 import psycopg2
 import pyarrow as pa
 import pyarrow.csv
 from pgpq import ArrowToPostgresBinaryEncoder
+
+from benchmarks.peers.told import tell
 
 
 class _Encoded(io.RawIOBase):
@@ -35,7 +36,7 @@ class _Encoded(io.RawIOBase):
 
 
 def load_pgpq(csv: Path, table: str) -> int:
-    """Replace `table` by the CSV's content; return its rows."""
+    """Fill `table`, which is there and empty, with the CSV's content; return its rows."""
     kinds = {
         "id": pa.int64(),
         "taken_on": pa.date32(),
@@ -49,10 +50,8 @@ def load_pgpq(csv: Path, table: str) -> int:
     parsing = pyarrow.csv.ParseOptions(newlines_in_values=True)
     batches = pyarrow.csv.open_csv(csv, parse_options=parsing, convert_options=options)
     encoder = ArrowToPostgresBinaryEncoder(batches.schema)
-    kept = zip(batches.schema.names, encoder.schema().columns, strict=True)
-    columns = ", ".join(f'"{name}" {column.data_type.ddl()}' for name, column in kept)
     with psycopg2.connect("") as connection, connection.cursor() as cursor:
-        cursor.execute(f"DROP TABLE IF EXISTS {table}; CREATE TABLE {table} ({columns})")
+        cursor.execute(f"ALTER TABLE {table} ALTER COLUMN percentage TYPE double precision")
         cursor.copy_expert(f"COPY {table} FROM STDIN WITH (FORMAT binary)", _Encoded(batches, encoder))
         rows = cursor.rowcount
         cursor.execute(f"ANALYZE {table}")
@@ -60,5 +59,4 @@ def load_pgpq(csv: Path, table: str) -> int:
 
 
 if __name__ == "__main__":
-    begun = time.perf_counter()
-    print(load_pgpq(Path(sys.argv[1]), sys.argv[2]), time.perf_counter() - begun)
+    tell(load_pgpq, Path(sys.argv[1]), sys.argv[2])

@@ -2,15 +2,16 @@
 
     python -m benchmarks.peers.load_source FILE.csv TABLE      (server and role by PGHOST, PGPORT, PGUSER, …)
 
-Prints the rows that the table has then, and the load's seconds of wall and CPU, without imports.
+Prints what benchmarks/peers/told.py says.
 """
 
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
 from sqlalchemy import create_engine
+
+from benchmarks.peers.told import tell
 
 
 def load_source(csv: Path, table: str) -> int:
@@ -24,6 +25,4 @@ def load_source(csv: Path, table: str) -> int:
 
 
 if __name__ == "__main__":
-    begun, cpu = time.perf_counter(), time.process_time()
-    loaded = load_source(Path(sys.argv[1]), sys.argv[2])
-    print(loaded, time.perf_counter() - begun, time.process_time() - cpu)
+    tell(load_source, Path(sys.argv[1]), sys.argv[2])

@@ -1,13 +1,12 @@
 """Load a CSV into PostgreSQL with awswrangler: read_csv, then postgresql.to_sql.
 
-    python load_wrangler.py FILE.csv SCHEMA.TABLE      (server and role by PGHOST, PGPORT, PGUSER, …)
+    python -m benchmarks.peers.load_wrangler FILE.csv SCHEMA.TABLE      (server and role by PGHOST, PGPORT, PGUSER, …)
 
-Prints the rows and the load's seconds, without imports.
+Prints what benchmarks/peers/told.py says.
 """
 
 import os
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +14,8 @@ from typing import Any
 import awswrangler as wr
 import pandas as pd
 import pg8000
+
+from benchmarks.peers.told import tell
 
 
 def load_wrangler(csv: Path, table: str) -> int:
@@ -35,5 +36,4 @@ def load_wrangler(csv: Path, table: str) -> int:
 
 
 if __name__ == "__main__":
-    begun = time.perf_counter()
-    print(load_wrangler(Path(sys.argv[1]), sys.argv[2]), time.perf_counter() - begun)
+    tell(load_wrangler, Path(sys.argv[1]), sys.argv[2])
