@@ -48,6 +48,14 @@ print("the script was here")
 
 
 @pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A state folder whose path holds what a URI escapes."""
+    folder = tmp_path / "my größter home 100%"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
 def context(home: Path) -> Iterator[Context]:
     """A control plane with two buckets."""
     for bucket in ("raw", "curated"):

@@ -109,7 +109,7 @@ def _warm_up(work: Path) -> None:
     from pyspark.sql import SparkSession
 
     spark = SparkSession.builder.appName("warm-up").getOrCreate()
-    place = (work / "warm-up").as_uri()
+    place = f"file://{work / 'warm-up'}"  # Hadoop's paths are not escaped, unlike URIs
     lines = spark.range(400).selectExpr(WARM_UP_LINE)
     lines.repartition(2).write.mode("overwrite").text(f"{place}/text")
     spark.read.text(f"{place}/text").createOrReplaceTempView("lines")

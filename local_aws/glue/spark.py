@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 
@@ -118,6 +119,7 @@ def spark_properties(lake: Path, work: Path, options: JvmOptions, extra: Mapping
     """Return the configuration of one run: the lake's buckets mounted under s3:// and s3a://, all else local.
 
     `lake` is a scheme of our own for Hadoop's RawLocalFileSystem: file:// would leave .crc files beside the data.
+    A mount is a URI: the spaces of a folder's name are escaped in it.
     """
     properties = {
         "spark.master": "local[*]",
@@ -135,7 +137,8 @@ def spark_properties(lake: Path, work: Path, options: JvmOptions, extra: Mapping
         "spark.hadoop.fs.lake.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
     }
     for bucket in _buckets(lake):
-        properties[f"spark.hadoop.fs.viewfs.mounttable.{bucket.name}.linkFallback"] = f"lake://{bucket.absolute()}"
+        mounted = f"lake://{quote(str(bucket.absolute()))}"
+        properties[f"spark.hadoop.fs.viewfs.mounttable.{bucket.name}.linkFallback"] = mounted
     return {**properties, **extra}
 
 
