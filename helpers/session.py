@@ -5,6 +5,7 @@ local: the endpoints of the embedded stack, which is started if it does not answ
 aws:   boto3's ordinary session, with the names from the outputs of one CloudFormation stack.
 """
 
+import fcntl
 import functools
 import json
 import os
@@ -108,7 +109,7 @@ def open_session(profile: str | None = None) -> Session:
 def _find_endpoints(home: Path) -> dict[str, Any]:
     """Return endpoints.json of a stack that answers, after starting it where none does."""
     endpoints = _read_endpoints(home)
-    if endpoints is None or not all(_answers(endpoints[name]) for name in ("s3", "aws")):
+    if endpoints is None or not _is_supervised(home) or not all(_answers(endpoints[name]) for name in ("s3", "aws")):
         _start_stack()
         endpoints = _read_endpoints(home)
     if endpoints is None:
@@ -124,6 +125,18 @@ def _read_endpoints(home: Path) -> dict[str, Any] | None:
     except OSError as error:
         raise ServiceError("local stack", f"{error.filename} cannot be read ({error.strerror})") from error
     return document if isinstance(document, dict) and "outputs" in document else None
+
+
+def _is_supervised(home: Path) -> bool:
+    """Say whether the stack's supervisor holds the folder's lock: without one, its ports may be another program's."""
+    try:
+        with open(home / "lock", "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def _answers(url: str) -> bool:
@@ -150,7 +163,7 @@ def _start_stack() -> None:
             raise ServiceError("local stack", f"not up after {_START_SECONDS} s; run `workbench status`") from error
     if done.returncode:
         lines = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()
-        raise ServiceError("local stack", f"did not start: {lines[-1]}")
+        raise ServiceError("local stack", f"did not start: {lines[-1].removeprefix('workbench: ')}")
 
 
 @functools.lru_cache(maxsize=1)

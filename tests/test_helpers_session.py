@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,7 @@ def plant(folder: Path) -> dict[str, str]:
         "AWS_ENDPOINT_URL_STS": "https://sts.amazonaws.com",
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
         "AWS_SESSION_TOKEN": "planted",
+        "AWS_PROFILE": "planted",
         "AWS_REGION": "eu-west-1",
         "AWS_USE_DUALSTACK_ENDPOINT": "true",
         "AWS_WEB_IDENTITY_TOKEN_FILE": str(folder / "token"),
@@ -128,13 +130,18 @@ def test_a_postgresql_that_does_not_answer_is_named(stack: Path, monkeypatch: py
 
 
 def test_the_stack_is_started_where_it_is_down(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A notebook that is opened before anything else starts the stack of its state folder."""
+    """A notebook starts the stack of its state folder, also where another program has the ports of a killed one."""
     monkeypatch.setenv("WORKBENCH_HOME", str(home))
-    try:
-        assert ingest_files(build_config("student_sample")).uploaded == 13
-        assert (home / "endpoints.json").is_file()
-    finally:
-        subprocess.run([sys.executable, "-m", "workbench", "down"], check=True, timeout=60, stdin=subprocess.DEVNULL)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        url = f"http://127.0.0.1:{other.getsockname()[1]}"
+        document = {"s3": url, "aws": url, "region": "us-east-1", "outputs": {}, "postgres": {}}
+        (home / "endpoints.json").write_text(json.dumps(document))
+        try:
+            assert ingest_files(build_config("student_sample")).uploaded == 13
+            assert url not in (home / "endpoints.json").read_text()
+        finally:
+            command = [sys.executable, "-m", "workbench", "down"]
+            subprocess.run(command, check=True, timeout=60, stdin=subprocess.DEVNULL)
 
 
 def test_a_stack_that_cannot_start_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
