@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from workbench.console import count
 from workbench.difference import compare_runs
 from workbench.errors import BusyError, UsageError
 from workbench.kept import MOST_ROWS
@@ -260,3 +261,19 @@ def test_lineage_events_have_the_standards_members(runs: Path) -> None:
     assert step["run"]["facets"]["parent"]["run"]["runId"] == whole["run"]["runId"]
     for facet in [*whole["run"]["facets"].values(), *whole["job"]["facets"].values()]:
         assert {"_producer", "_schemaURL"} <= facet.keys()
+
+
+def test_a_run_that_ended_early_is_compared_as_far_as_it_got(runs: Path) -> None:
+    """What the other run did beyond it is one row a step, not a row for everything that it lacks."""
+    make_run(runs, "r01", table={"rows": 9, "checksum": "1", "columns": {"score": "1"}})
+    steps = [StepRecord("01_ingest", "succeeded", rows_in=10, rows_out=9, rows_quarantined=1)]
+    make_run(runs, "r02", "failed", steps=[*steps, *(StepRecord(name, "failed") for name in STEPS[1:])])
+    found = compare_runs(read_run(runs / "r01"), read_run(runs / "r02"))
+    rows = {section.title: section.rows for section in found.sections if section.rows}
+    assert rows == {"Steps": [(name, "succeeded", "failed") for name in STEPS[1:]]}
+
+
+@pytest.mark.parametrize(("number", "says"), [(1, "1 run"), (2, "2 runs"), (1200, "1,200 runs")])
+def test_numbers_agree_with_their_words(number: int, says: str) -> None:
+    """One has no plural."""
+    assert count(number, "run") == says

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -32,16 +33,18 @@ class Output:
         """Print one line."""
         print(text, file=self.stream, flush=True)
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Print a table; numbers are right-aligned and grouped by thousands."""
+    def table(
+        self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], whole: Sequence[str] = ()
+    ) -> None:
+        """Print a table; numbers are right-aligned and grouped; columns of `whole` are never broken into lines."""
         from rich import box
         from rich.table import Table
         from rich.text import Text
 
         drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)  # a title of the table's own wraps at its width
         for number, name in enumerate(columns):
-            numeric = any(isinstance(row[number], int | float) for row in rows)
-            drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
+            numeric = any(isinstance(row[number], int | float | decimal.Decimal) for row in rows)
+            drawn.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=name in whole)
         for row in rows:
             drawn.add_row(*[format_cell(value) for value in row])
         console = self.console()
@@ -61,14 +64,24 @@ class Output:
         self.line(f"{label}: {time.monotonic() - started:.1f} s")
 
 
+def count(number: int, word: str) -> str:
+    """Return `1 run`, `2 runs`: a number with its word; `word` is the singular."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
 def format_cell(value: object) -> str:
-    """Return `value` as a table shows it: grouped integers, at most four decimals, `-` for nothing."""
+    """Return `value` as a table shows it: grouped integers, at most four decimals, `-` for nothing.
+
+    A decimal keeps the places of its type.
+    """
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
+    if isinstance(value, decimal.Decimal):
+        return f"{value:,}"  # with the places that its type has
     if isinstance(value, float):
         return f"{value:,.4f}".rstrip("0").rstrip(".")
     return str(value)

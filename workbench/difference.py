@@ -46,20 +46,33 @@ class Difference:
 
 
 def compare_runs(first: Run, second: Run) -> Difference:
-    """Compare two runs."""
+    """Compare two runs: of one that did not get as far as the other, what both did."""
     a, b = first.manifest, second.manifest
+    both = _done(a) & _done(b)
+    kept = a.status == b.status == "succeeded"  # a run keeps its results at its end
     sections = [
+        Section("Steps", list(_maps(_states(a), _states(b))), "what each run did; the rest is compared where both did"),
         _parameters(a, b),
         Section("Inputs", list(_maps(_inputs(a), _inputs(b))), "raw objects by name, with their ETags"),
-        _code(first, second),
+        _code(first, second, both),
         Section("Environment", list(_maps(_environment(a), _environment(b)))),
-        Section("Schema", list(_maps(_schema(a), _schema(b))), "columns of the curated table and of each answer"),
-        Section("Rows", list(_maps(_rows(a), _rows(b))), "of each step"),
-        Section("Quality", list(_maps(_quality(a), _quality(b))), "rows in quarantine by reason"),
-        _table(a, b),
-        *_answers(first, second),
+        Section("Rows", list(_maps(_rows(a, both), _rows(b, both))), "of each step"),
     ]
+    if "02_transform" in both:
+        sections.append(Section("Quality", list(_maps(_quality(a), _quality(b))), "rows in quarantine by reason"))
+    if kept:
+        schema = Section("Schema", list(_maps(_schema(a), _schema(b))), "of the curated table and of each answer")
+        sections += [schema, _table(a, b), *_answers(first, second)]
     return Difference(first, second, sections)
+
+
+def _done(manifest: Manifest) -> set[str]:
+    return {step.notebook for step in manifest.steps if step.status in ("succeeded", "skipped")}
+
+
+def _states(manifest: Manifest) -> dict[str, str]:
+    """Return how each step ended; one that was left as it was is as good as one that ran."""
+    return {step.notebook: "succeeded" if step.status == "skipped" else step.status for step in manifest.steps}
 
 
 def _maps(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterable[tuple[str, Any, Any]]:
@@ -88,18 +101,18 @@ def _inputs(manifest: Manifest) -> dict[str, str]:
     return found
 
 
-def _code(first: Run, second: Run) -> Section:
+def _code(first: Run, second: Run, both: set[str]) -> Section:
     """Compare code by the hashes in the runs' keys, and by commit where a run kept none."""
-    a, b = _hashes(first), _hashes(second)
-    if not a or not b:
+    a, b = _hashes(first, both), _hashes(second, both)
+    if both and (not a or not b):
         a, b = {"commit": str(first.manifest.git)}, {"commit": str(second.manifest.git)}
     return Section("Code", list(_maps(a, b)), "cells, helpers, the job's modules, contract and queries")
 
 
-def _hashes(run: Run) -> dict[str, str]:
+def _hashes(run: Run, notebooks: set[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for notebook, key in sorted(read_keys(run.folder).items()):
-        for part, value in key.get("parts", {}).items():
+        for part, value in (key.get("parts", {}) if notebook in notebooks else {}).items():
             if part == "code cells":
                 found[f"{notebook}: code cells"] = value
             elif part in ("helper", "job module", "query"):
@@ -123,11 +136,12 @@ def _schema(manifest: Manifest) -> dict[str, str]:
     return found
 
 
-def _rows(manifest: Manifest) -> dict[str, Any]:
+def _rows(manifest: Manifest, notebooks: set[str]) -> dict[str, Any]:
     names = ("rows_in", "rows_out", "rows_quarantined")
     return {
         f"{step.notebook}: {name.removeprefix('rows_')}": getattr(step, name)
         for step in manifest.steps
+        if step.notebook in notebooks
         for name in names
     }
 

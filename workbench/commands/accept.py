@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from workbench.console import Output
+from workbench.console import Output, count
 
 HELP = "execute the notebooks on the reference data and show what changed in their stored outputs"
 
@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.line("the notebooks show what is stored")
         return 0
     output.line(
-        f"{len(changes)} cells changed: " + ("written" if arguments.write else "nothing written (--write does)")
+        f"{count(len(changes), 'cell')} changed: "
+        + ("written" if arguments.write else "nothing written (--write does)")
     )
     return 0 if arguments.write else 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from workbench.console import Output
+from workbench.console import Output, count
 
 HELP = "list runs; show, diff, report or prune them"
 
@@ -50,10 +50,11 @@ def _list(arguments: argparse.Namespace, output: Output) -> int:
                 manifest.status,
                 rows_out,
                 round(manifest.seconds, 1),
-                manifest.started_at,
+                manifest.started_at[5:16].replace("T", " "),
             ]
         )
-    output.table(f"{len(found)} runs", ["run", "as of", "status", "rows", "seconds", "started"], rows)
+    names = ["run", "as of", "status", "rows", "seconds", "at, UTC"]
+    output.table(count(len(found), "run"), names, rows, whole=["run"])
     output.line(f"with plots: {runs_folder() / 'index.html'}")
     return 0
 
@@ -113,5 +114,5 @@ def _prune(arguments: argparse.Namespace, output: Output) -> int:
 
     removed = prune_runs(arguments.keep)
     write_index()
-    output.line(f"removed {len(removed)} runs" + (f": {', '.join(removed)}" if removed else ""))
+    output.line(f"removed {count(len(removed), 'run')}" + (f": {', '.join(removed)}" if removed else ""))
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from workbench.pages.layout import show, text
 
@@ -10,7 +11,7 @@ BLUE, GREY, GOOD, BAD, WARN = "#1f6feb", "#c9d3de", "#12805c", "#c0362c", "#b779
 COLOURS = {"succeeded": GOOD, "failed": BAD, "interrupted": WARN, "skipped": GREY}
 
 
-def bars(rows: Sequence[tuple[str, float]], unit: str = "", width: int = 640) -> str:
+def bars(rows: Sequence[tuple[str, Any]], unit: str = "", width: int = 640) -> str:
     """Return horizontal bars, a row each: label, bar, figure. Negative and missing values have no bar."""
     if not rows:
         return ""
@@ -19,7 +20,7 @@ def bars(rows: Sequence[tuple[str, float]], unit: str = "", width: int = 640) ->
     lines = []
     for number, (label, value) in enumerate(rows):
         y = number * height
-        length = max(value, 0) / most * (width - left - room)
+        length = float(max(value, 0) / most) * (width - left - room)
         shown = label if len(label) <= 34 else label[:33] + "…"
         lines.append(
             f'<text x="{left - 10}" y="{y + 17}" text-anchor="end">{text(shown)}<title>{text(label)}</title></text>'
@@ -29,12 +30,12 @@ def bars(rows: Sequence[tuple[str, float]], unit: str = "", width: int = 640) ->
     return _svg(width, len(rows) * height + 4, lines)
 
 
-def columns(points: Sequence[tuple[str, float | None, str]], title: str, unit: str = "", width: int = 520) -> str:
+def columns(points: Sequence[tuple[str, float | None, str]], title: str, unit: str = "", width: int = 340) -> str:
     """Return upright bars over time, oldest left: (label, value, colour name or status); None leaves a gap."""
     known = [value for _, value, _ in points if value is not None]
     if not known:
         return ""
-    most, height, top, bottom, left = max(known) or 1.0, 190, 34, 22, 64
+    most, height, top, bottom, left = max(known) or 1.0, 190, 34, 22, 52
     pitch = min(34.0, (width - left - 8) / max(len(points), 1))
     inner = height - top - bottom
     lines = [f'<text x="0" y="14" style="font-weight:600;fill:#16202b">{text(title)}</text>']
@@ -54,8 +55,8 @@ def columns(points: Sequence[tuple[str, float | None, str]], title: str, unit: s
             f"<title>{text(label)}: {text(show(round(value, 3)))}{text(unit)}</title></rect>"
         )
     lines.append(f'<text x="{left}" y="{height - 4}">{text(points[0][0])}</text>')
-    if len(points) > 3:
-        end = left + len(points) * pitch
+    end = left + len(points) * pitch
+    if end - left > 150:  # else the last label would run into the first
         lines.append(f'<text x="{end:.1f}" y="{height - 4}" text-anchor="end">{text(points[-1][0])}</text>')
     return _svg(width, height, lines)
 

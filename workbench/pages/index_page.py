@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from workbench.console import count
 from workbench.pages import charts
 from workbench.pages.layout import Html, badge, figures, frame, seconds, section, table, text
 from workbench.record import Manifest, replace_file
@@ -25,14 +26,14 @@ def describe_runs(runs: list[Run]) -> str:
     """Return the page of these runs, the newest first."""
     names = sorted({run.manifest.dataset for run in runs})
     done = [run for run in runs if run.manifest.status == "succeeded"]
-    lead = f"{len(runs)} runs of {len(names)} datasets" if runs else "no run yet"
+    lead = f"{count(len(runs), 'run')} of {count(len(names), 'dataset')}" if runs else "no run yet"
     last = runs[0].manifest if runs else None
     head = figures(
         [
             ("runs", len(runs)),
             ("succeeded", f"{len(done) / len(runs):.0%}" if runs else None),
             ("the last one", last.status if last else None),
-            ("ended", (last.ended_at or last.started_at).replace("T", " ").rstrip("Z") if last else None),
+            ("its end, UTC", (last.ended_at or last.started_at)[5:16].replace("T", " ") if last else None),
         ]
     )
     plots = "".join(section(name, _plots([r.manifest for r in runs if r.manifest.dataset == name])) for name in names)
@@ -48,7 +49,7 @@ def _plots(manifests: list[Manifest]) -> str:
         charts.columns([(_day(m), m.seconds, m.status) for m in shown], "Seconds of the run", " s"),
         charts.columns([(_day(m), _share(m), m.status) for m in shown], "Rows in quarantine", " %"),
     ]
-    return f"<div class=columns>{''.join(f'<div>{plot}</div>' for plot in plots if plot)}</div>"
+    return f"<div class='columns plots'>{''.join(f'<div>{plot}</div>' for plot in plots if plot)}</div>"
 
 
 def _day(manifest: Manifest) -> str:
@@ -83,7 +84,7 @@ def _history(runs: list[Run]) -> str:
                 Html(badge(manifest.status)),
                 f"{ran} of {len(manifest.steps)} steps",
                 _rows(manifest),
-                None if share is None else f"{share:.2f} %",
+                None if share is None else Html(f"{share:.2f}&nbsp;%"),
                 seconds(manifest.seconds),
             ]
         )

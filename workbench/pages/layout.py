@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import html
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -39,6 +40,8 @@ th { text-align:left; color:var(--soft); font-weight:600; font-size:12.5px; bord
   white-space:nowrap }
 td { border-bottom:1px solid var(--line); padding:7px 12px 7px 0; vertical-align:top }
 tr:last-child td { border-bottom:0 } td.number, th.number { text-align:right }
+td.number + td:not(.number), th.number + th:not(.number) { padding-left:16px }
+.plots { grid-template-columns:repeat(auto-fit,minmax(300px,1fr)) !important }
 code, .mono { font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace; overflow-wrap:anywhere }
 .badge { display:inline-block; border-radius:99px; padding:1px 10px; font-size:12.5px; font-weight:600;
   color:#fff; background:var(--idle) }
@@ -66,6 +69,7 @@ summary { cursor:pointer; font-weight:600; padding:4px 0 }
   padding:10px 12px; overflow-x:auto; font:12.5px/1.5 ui-monospace,Menlo,Consolas,monospace; white-space:pre-wrap }
 .notebook pre.error { background:#fdf3f2; border-color:#f1cbc7 }
 svg text { font:12px -apple-system,"Segoe UI",Roboto,Arial,sans-serif; fill:var(--soft) }
+td.added, td.gone { padding-left:10px }
 .added { background:#e8f6ef } .gone { background:#fdeceb } .same { color:var(--good); font-weight:600 }
 footer { color:var(--soft); font-size:12.5px; text-align:center; padding-bottom:32px }
 """
@@ -132,7 +136,7 @@ def _cell(value: object) -> str:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float | decimal.Decimal) and not isinstance(value, bool)
 
 
 def show(value: Any) -> str:
@@ -145,8 +149,8 @@ def seconds(value: float | None) -> str:
     if value is None:
         return "–"
     if value < 90:
-        return f"{value:.1f} s"
-    return f"{int(value // 60)} min {int(value % 60)} s"
+        return f"{value:.1f}\N{NO-BREAK SPACE}s"
+    return f"{int(value // 60)}\N{NO-BREAK SPACE}min {int(value % 60)}\N{NO-BREAK SPACE}s"
 
 
 def size(value: float | None) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import decimal
 import itertools
 from pathlib import Path
 from typing import Any
 
+from workbench.console import count
 from workbench.pages import charts
 from workbench.pages.layout import Html, badge, figures, frame, seconds, section, show, size, table, text
 from workbench.pages.notebook_page import render_notebook
@@ -86,12 +88,24 @@ def _flow(manifest: Manifest) -> str:
     ingest, transform = _step(manifest, "01_ingest"), _step(manifest, "02_transform")
     query, load = _step(manifest, "03_catalog_query"), _step(manifest, "04_load_postgres")
     raw = [entry for entry in manifest.inputs if "/ingest_date=" in entry["uri"]]
-    files = f"{len(raw)} objects, {size(sum(entry['bytes'] for entry in raw))}" if raw else ""
+    files = f"{count(len(raw), 'object')}, {size(sum(entry['bytes'] for entry in raw))}" if raw else ""
     stops = [
         ("S3 raw", ingest.rows_out, f"rows in {files}" if files else "rows"),
-        ("S3 curated", transform.rows_out, f"rows; {show(transform.rows_quarantined)} in quarantine"),
-        ("Athena", query.rows_out, f"rows in {len(manifest.answers) or 'all'} answers"),
-        ("PostgreSQL", load.rows_out, f"rows in {len(load.outputs)} relations"),
+        (
+            "S3 curated",
+            transform.rows_out,
+            f"rows; {show(transform.rows_quarantined)} in quarantine" if transform.rows_out else "rows",
+        ),
+        (
+            "Athena",
+            query.rows_out,
+            f"rows in {count(len(manifest.answers), 'answer')}" if manifest.answers else "rows in answers",
+        ),
+        (
+            "PostgreSQL",
+            load.rows_out,
+            f"rows in {count(len(load.outputs), 'relation')}" if load.outputs else "rows in relations",
+        ),
     ]
     steps = [("crawl, ask", query), ("load", load)]
     parts = [_arrow("ingest", ingest), _stop(*stops[0]), _arrow("Glue job", transform), _stop(*stops[1])]
@@ -120,14 +134,14 @@ def _steps(manifest: Manifest) -> str:
             step.rows_quarantined,
             step.attempts or None,
             step.kernel or None,
-            seconds(step.seconds),
+            seconds(step.seconds or None),
         ]
         for step in manifest.steps
     ]
     names = ["step", "status", "why", "rows in", "rows out", "quarantined", "attempts", "kernel", "time"]
     errors = ""
     for step in manifest.steps:
-        if step.error:
+        if step.error and step.error["message"] not in (manifest.error or ""):
             said = text(f"{step.error['type']}: {step.error['message']}")
             errors += f"<p class=problem>{text(step.notebook)}: <code>{said}</code></p>"
     return table(names, rows) + errors + "<p></p>"
@@ -212,15 +226,13 @@ def _answers(run: Run) -> str:
 
 def _chart(names: list[str], rows: list[list[Any]]) -> str:
     """Return bars of the first numeric column by the first one, where there are few enough rows."""
-    if len(names) < 2 or not 1 < len(rows) <= _SHOWN_ROWS or not isinstance(rows[0][1], int | float):
+    if len(names) < 2 or not 1 < len(rows) <= _SHOWN_ROWS or not isinstance(rows[0][1], int | float | decimal.Decimal):
         return ""
-    return charts.bars([(show(row[0]), float(row[1] or 0)) for row in rows], width=520)
+    return charts.bars([(show(row[0]), row[1] or 0) for row in rows], width=520)
 
 
 def read_kept(path: Path, limit: int) -> tuple[list[str], list[list[Any]]]:
     """Return names and the first rows of a kept answer; nothing where the file is gone."""
-    import decimal
-
     if not path.exists():
         return [], []
     import duckdb
@@ -229,8 +241,7 @@ def read_kept(path: Path, limit: int) -> tuple[list[str], list[list[Any]]]:
         name = str(path).replace("'", "''")
         found = connection.execute(f"SELECT * FROM read_parquet('{name}') LIMIT {int(limit)}")
         names = [column[0] for column in found.description or []]
-        rows = [[float(v) if isinstance(v, decimal.Decimal) else v for v in row] for row in found.fetchall()]
-    return names, rows
+        return names, [list(row) for row in found.fetchall()]
 
 
 def _notebooks(run: Run) -> str:
@@ -242,7 +253,7 @@ def _notebooks(run: Run) -> str:
             place, link = runs_folder() / step.run / place.name, f"../{step.run}/{place.name}"
         shown = render_notebook(place)
         if shown:
-            cells = f" · {len(step.cells)} cells, the longest {max(step.cells):.1f} s" if step.cells else ""
+            cells = f" · {count(len(step.cells), 'cell')}, the longest {max(step.cells):.1f} s" if step.cells else ""
             parts.append(
                 f'<details><summary>{text(step.notebook)}<span class="soft">{text(cells)}</span></summary>'
                 f'<p><a href="{text(link)}">the executed notebook, with its code</a></p>{shown}</details>'
