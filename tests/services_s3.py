@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 from botocore.config import Config
 
 from local_aws.s3.rclone import build_command
@@ -115,6 +116,22 @@ def s3_stack(home: Path, limits: str = "") -> Iterator[S3Stack]:
         yield stack
     finally:
         stack.stop()
+
+
+@pytest.fixture(scope="module")
+def stack_with_bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Stack]:
+    """Both servers with an empty bucket `bkt`; a test module takes it as `stack = stack_with_bucket`."""
+    with s3_stack(tmp_path_factory.mktemp("s3")) as running:
+        running.client().create_bucket(Bucket="bkt")
+        yield running
+
+
+@pytest.fixture
+def s3_client(stack: S3Stack) -> Iterator[Any]:
+    """A client of the module's `stack`; a test module takes it as `s3 = s3_client`."""
+    client = stack.client()
+    yield client
+    client.close()
 
 
 def _await_port(port: int, process: subprocess.Popen[bytes], log: str) -> None:

@@ -1,26 +1,14 @@
 """Buckets and their configuration, through the real servers."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from services_s3 import S3Stack, s3_stack
+from services_s3 import S3Stack, s3_client, stack_with_bucket
 
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Stack]:
-    with s3_stack(tmp_path_factory.mktemp("s3")) as running:
-        running.client().create_bucket(Bucket="bkt")
-        yield running
-
-
-@pytest.fixture
-def s3(stack: S3Stack) -> Iterator[Any]:
-    client = stack.client()
-    yield client
-    client.close()
+stack, s3 = stack_with_bucket, s3_client
 
 
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": []})

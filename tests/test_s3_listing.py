@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from services_s3 import S3Stack, s3_stack
+from services_s3 import S3Stack, s3_client, s3_stack
 
 from local_aws.s3.listing import Query, page
 
@@ -92,11 +92,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Stack]:
         yield running
 
 
-@pytest.fixture
-def s3(stack: S3Stack) -> Iterator[Any]:
-    client = stack.client()
-    yield client
-    client.close()
+s3 = s3_client
 
 
 @pytest.mark.parametrize("version", ["list_objects", "list_objects_v2"])

@@ -3,31 +3,19 @@
 import base64
 import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
-from services_s3 import S3Stack, s3_stack
+from services_s3 import S3Stack, s3_client, s3_stack, stack_with_bucket
 
 MIB = 1 << 20
 SMALL = TransferConfig(multipart_threshold=5 * MIB, multipart_chunksize=5 * MIB, max_concurrency=4)
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Stack]:
-    with s3_stack(tmp_path_factory.mktemp("s3")) as running:
-        running.client().create_bucket(Bucket="bkt")
-        yield running
-
-
-@pytest.fixture
-def s3(stack: S3Stack) -> Iterator[Any]:
-    client = stack.client()
-    yield client
-    client.close()
+stack, s3 = stack_with_bucket, s3_client
 
 
 def start(s3: Any, key: str, parts: dict[int, bytes], **options: Any) -> tuple[str, list[dict[str, Any]]]:

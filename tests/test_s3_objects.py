@@ -2,26 +2,13 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from services_s3 import S3Stack, s3_stack
+from services_s3 import S3Stack, s3_client, s3_stack, stack_with_bucket
 
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Stack]:
-    with s3_stack(tmp_path_factory.mktemp("s3")) as running:
-        running.client().create_bucket(Bucket="bkt")
-        yield running
-
-
-@pytest.fixture
-def s3(stack: S3Stack) -> Iterator[Any]:
-    client = stack.client()
-    yield client
-    client.close()
+stack, s3 = stack_with_bucket, s3_client
 
 
 def put(s3: Any, key: str, body: bytes = b"body", **options: Any) -> Any:

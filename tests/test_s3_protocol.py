@@ -7,7 +7,6 @@ import json
 import socket
 import time
 import zlib
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,25 +14,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
-from services_s3 import S3Stack, s3_stack
+from services_s3 import S3Stack, s3_client, stack_with_bucket
 
 from local_aws.keys import AccessKey
 from local_aws.s3.crc import CRC32C, CRC64NVME, TabledCrc
 from local_aws.signing import Signature, SignedRequest, chunk_signature, sign_request, trailer_signature
 
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Stack]:
-    with s3_stack(tmp_path_factory.mktemp("s3")) as running:
-        running.client().create_bucket(Bucket="bkt")
-        yield running
-
-
-@pytest.fixture
-def s3(stack: S3Stack) -> Iterator[Any]:
-    client = stack.client()
-    yield client
-    client.close()
+stack, s3 = stack_with_bucket, s3_client
 
 
 def key_of(stack: S3Stack) -> AccessKey:
