@@ -1,5 +1,6 @@
 """The Spark process that stands ready: it serves one run, only a run that it fits, and leaves nothing behind."""
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from local_aws.glue.job_attempt import Attempt, Standby
 from local_aws.glue.job_preparation import Wanted, add_script, prepare_launch, read_wanted
 from local_aws.glue.job_sessions import end_leftovers
 from local_aws.glue.job_warm import WarmSpark
+from local_aws.glue.spark_archive import SETTING, UNUSED_SECONDS, archive_flags, archive_path, remove_unused
 from local_aws.server.context import Context, open_context
 
 JOB = {
@@ -123,3 +125,19 @@ def test_off_is_off(context: Context, warm: WarmSpark, monkeypatch: pytest.Monke
     monkeypatch.setenv("WORKBENCH_SPARK_WARM", "off")
     warm.want(wanted(context).launch)
     assert warm.take(wanted(context).launch) is None and not list((context.home / "jobs").glob("warm-*"))
+
+
+def test_archives_that_take_turns_stay(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two environments each keeps its archive; one that nobody used for a fortnight is removed; use is noted."""
+    monkeypatch.setenv(SETTING, str(tmp_path))
+    ours, other, old = archive_path(home), tmp_path / "other.jsa", tmp_path / "old.jsa"
+    for path in (ours, other, old):
+        path.write_bytes(b"x")
+        os.utime(path, times=(time.time() - UNUSED_SECONDS - 60,) * 2)
+    os.utime(other)
+    assert f"-XX:SharedArchiveFile={ours}" in archive_flags(home, tmp_path / "classes")
+    assert time.time() - ours.stat().st_mtime < 60
+    remove_unused(ours)
+    assert sorted(tmp_path.glob("*.jsa")) == sorted([ours, other])
+    remove_unused(other)
+    assert ours.exists()

@@ -5,6 +5,7 @@ at the lowest priority, after the run. docs/adr/0007-spark-without-docker.md has
 WORKBENCH_SPARK_ARCHIVE=off does without; any other value is the folder to keep it in.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -14,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from local_aws.glue.spark import class_path, java_home
 from local_aws.processes import MARK
 
 SETTING = "WORKBENCH_SPARK_ARCHIVE"
+UNUSED_SECONDS = 14 * 86_400.0  # two environments that take turns keep an archive each; one that is no more does not
 ENOUGH_CLASSES = 12_000  # a script that only starts Spark loads fewer: its list would make a poor archive
 
 
@@ -48,6 +51,8 @@ def archive_flags(home: Path, class_list: Path) -> list[str]:
         return []
     archive = archive_path(home)
     if archive.exists():
+        with contextlib.suppress(OSError):  # another user's: then they say when it was used
+            os.utime(archive)
         # An archive that does not fit (another machine's, a changed jar) is passed over without a word.
         return [f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", "-Xlog:cds*=off", "-Xlog:class+path=off"]
     return [f"-XX:DumpLoadedClassList={class_list}"]
@@ -60,6 +65,14 @@ def read_class_list(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     return content if content.count(b"\n") >= ENOUGH_CLASSES else None
+
+
+def remove_unused(archive: Path) -> None:
+    """Remove the archives beside `archive` that no run used for a fortnight: of a JVM or of jars that were here."""
+    for other in archive.parent.glob("*.jsa"):
+        with contextlib.suppress(OSError):
+            if other != archive and time.time() - other.stat().st_mtime > UNUSED_SECONDS:
+                other.unlink()
 
 
 class ArchiveBuild:
@@ -124,6 +137,4 @@ class ArchiveBuild:
                 self.stop()
             if self._process.wait() == 0 and new.exists():
                 os.replace(new, self._archive)
-                for old in self._archive.parent.glob("*.jsa"):  # of a JVM or of jars that were here before
-                    if old != self._archive:
-                        old.unlink(missing_ok=True)
+                remove_unused(self._archive)
