@@ -13,7 +13,7 @@ from workbench.console import Output
 # Each module has measure(): a list of objects as Comparison.as_dict() makes them. One that stands here under several
 # names takes those that are asked for.
 BENCHMARKS = {
-    "run_vs_script": "benchmarks.run_vs_script",
+    "run_vs_script": "benchmarks.run_vs_script",  # small_job_warm, too
     **dict.fromkeys(("load1_vs_psql", "load2_vs_psql", "publish_vs_psql", "load_memory_mb"), "benchmarks.load_vs_psql"),
     **dict.fromkeys(
         ("load_vs_source_cpu", "load_vs_awswrangler", "load_vs_adbc", "load_vs_pgpq"), "benchmarks.load_vs_source"

@@ -60,8 +60,13 @@ def run_process(command: Sequence[str], environment: dict[str, str] | None = Non
     process = subprocess.Popen(
         command, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
     )
-    printed = process.stdout.read() if process.stdout else ""
-    _, status, usage = os.wait4(process.pid, 0)
+    try:
+        printed = process.stdout.read() if process.stdout else ""
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:  # Ctrl-C or SIGTERM: what was started ends first
+        process.terminate()
+        process.wait()
+        raise
     process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - begun
     if process.returncode:

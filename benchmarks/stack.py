@@ -4,35 +4,91 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
+
+import psutil
+
+from workbench.interruption import deaf
+
+_PREFIX = "wb-bench-"
+_WARM_SECONDS = 60.0
 
 
 @contextmanager
 def bench_stack() -> Iterator[Path]:
-    """Start a stack in a folder of its own, name it in WORKBENCH_HOME and WORKBENCH_RUNS, and remove it at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="wb-bench-"))
+    """Start a stack in a folder of its own, name it in WORKBENCH_HOME and WORKBENCH_RUNS, and remove it at the end.
+
+    Also where Ctrl-C, SIGTERM or SIGHUP ends the benchmark; what one left that was killed, the next one removes.
+    """
+    _remove_left()
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     earlier = {name: os.environ.get(name) for name in ("WORKBENCH_HOME", "WORKBENCH_RUNS")}
-    os.environ |= {"WORKBENCH_HOME": str(folder / "home"), "WORKBENCH_RUNS": str(folder / "runs")}
+    handlers = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
+        os.environ |= {"WORKBENCH_HOME": str(folder / "home"), "WORKBENCH_RUNS": str(folder / "runs")}
         _workbench("up")
         yield folder
     finally:
-        _workbench("reset", "--yes")
-        shutil.rmtree(folder, ignore_errors=True)
+        with deaf():
+            _remove(folder)
         for name, value in earlier.items():
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
-def _workbench(*arguments: str) -> None:
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _remove_left() -> None:
+    """Remove the stacks of benchmarks whose process is gone; its pid is in the folder's name."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """End the stack of a folder and remove both."""
+    if (folder / "home").exists():
+        _workbench("reset", "--yes", home=folder / "home")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _workbench(*arguments: str, home: Path | None = None) -> None:
+    """Run the command in a session of its own: a Ctrl-C at the terminal is this process's to handle."""
     subprocess.run(
-        [sys.executable, "-m", "workbench", *arguments], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "workbench", *arguments],
+        env={**os.environ, **({"WORKBENCH_HOME": str(home)} if home else {})},
+        check=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
+
+
+def await_warm_spark(since: float) -> bool:
+    """Wait until a Spark process stands ready that was started after `since` (epoch seconds); False where none is.
+
+    Both sides of a benchmark then begin on the same warm stack, however long the one before took.
+    """
+    log = Path(os.environ["WORKBENCH_HOME"]) / "logs" / "warm-spark.log"
+    deadline = time.monotonic() + _WARM_SECONDS
+    while time.monotonic() < deadline:
+        if log.exists() and log.stat().st_mtime >= since and "stands ready" in log.read_text(errors="replace"):
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def forget_dataset(dataset: str) -> None:

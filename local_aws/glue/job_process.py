@@ -58,6 +58,7 @@ def main(mode: str, specification: str, descriptor: str) -> int:
     if mode == "standby":
         if failure is None:
             _warm_up(Path(wanted["work"]))
+            print("this process stands ready", flush=True)  # in its own log; a run's begins with the next line
             os.write(channel, b"ready\n")
         log = logs.get()
         for number in (1, 2):
