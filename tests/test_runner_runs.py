@@ -12,12 +12,15 @@ from typing import Any
 
 import psutil
 import pytest
+from fault_lab import plant_faults
 
 from workbench.leftovers import RUN_MARK
 from workbench.notebooks import STEPS
 
 DATASET = "student_sample"
-EVENTS = ("SIGINT", "SIGTERM", "SIGKILL", "kernel", "limit")
+ERRORS = {"cell": "ValueError", "kernel": "KernelDied", "limit": "TimeLimit", "disk": "DiskFull"}
+EVENTS = ("SIGINT", "SIGTERM", "SIGKILL", *ERRORS)
+LIMIT_SECONDS = 25  # above what a step takes on a busy machine
 ROUNDS = int(os.environ.get("ROUNDS", "1"))
 
 
@@ -70,10 +73,10 @@ def test_a_lost_output_is_made_again(good: dict[str, Any], stack: Path) -> None:
     assert planned.count(" skip ") == 2 and "is gone" in planned.replace("\n", " ")
 
 
-@pytest.mark.parametrize(("event", "step"), [("SIGTERM", "02_transform")])
-def test_an_interrupted_run_is_repaired(good: dict[str, Any], event: str, step: str) -> None:
+@pytest.mark.parametrize(("event", "step"), [("SIGTERM", "02_transform"), ("disk", "03_catalog_query")])
+def test_a_run_that_was_ended_is_repaired(good: dict[str, Any], tmp_path: Path, event: str, step: str) -> None:
     """A sample of the sweep below."""
-    end_and_repair(good, event, step)
+    end_and_repair(good, tmp_path, event, step)
 
 
 @pytest.mark.slow
@@ -81,76 +84,59 @@ def test_an_interrupted_run_is_repaired(good: dict[str, Any], event: str, step: 
 @pytest.mark.parametrize("number", range(ROUNDS))
 @pytest.mark.parametrize("event", EVENTS)
 @pytest.mark.parametrize("step", STEPS)
-def test_every_event_at_every_notebook(good: dict[str, Any], event: str, step: str, number: int) -> None:
+def test_every_event_at_every_notebook(
+    good: dict[str, Any], tmp_path: Path, event: str, step: str, number: int
+) -> None:
     """The status is right, nothing is left under way, and repair comes to the same tables (ROUNDS=5: five times)."""
-    end_and_repair(good, event, step)
+    end_and_repair(good, tmp_path, event, step, delay=0.2 + 0.6 * number)
 
 
-def end_and_repair(good: dict[str, Any], event: str, step: str) -> None:
+def end_and_repair(good: dict[str, Any], folder: Path, event: str, step: str, delay: float = 1.0) -> None:
     """Run, end the run at a step by an event, look at what is left, and repair."""
-    settings = Path(os.environ["WORKBENCH_RUNS"]).parent / "settings.yaml"
-    settings.write_text(f"retries: 0\nstep_seconds: {1 if event == 'limit' else 600}\n")
+    settings = folder / "settings.yaml"
+    settings.write_text(f"retries: 0\nstep_seconds: {LIMIT_SECONDS if event == 'limit' else 600}\n")
     before = {record["run_id"] for record in records()}
     command = [sys.executable, "-m", "workbench", "run", "--dataset", DATASET, "--full"]
     environment = {**os.environ, "WORKBENCH_SETTINGS": str(settings)}
+    if event in ERRORS:
+        environment |= {"IPYTHONDIR": str(plant_faults(folder)), "FAULT": f"{step} {event}"}
     with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as runner:
-        if event != "limit":
-            run_id = wait_for_step(before, step)
-            strike(event, runner.pid)
-        runner.wait(120)
+        if event not in ERRORS:
+            wait_for_step(before, step)
+            time.sleep(delay)
+            runner.send_signal(getattr(signal, event))
+        runner.wait(180)
+    assert runner.returncode == {"SIGKILL": -9, "SIGINT": 130, "SIGTERM": 130, "disk": 4}.get(event, 1)
     run_id = next(record["run_id"] for record in records() if record["run_id"] not in before)
     workbench("plan", "--dataset", DATASET)  # any next start settles a killed run
     record = next(record for record in records() if record["run_id"] == run_id)
-    assert record["status"] == ("interrupted" if event.startswith("SIG") else "failed")
+    status = "failed" if event in ERRORS else "interrupted"
+    ended = next(each for each in record["steps"] if each["notebook"] == step)
+    assert (record["status"], ended["status"]) == (status, status)
+    assert event not in ERRORS or ended["error"]["type"] == ERRORS[event]
     assert not left_under_way(run_id)
-    for notebook in Path(os.environ["WORKBENCH_RUNS"]).glob(f"{run_id}/*.ipynb"):
-        json.loads(notebook.read_text())
+    copies = list(Path(os.environ["WORKBENCH_RUNS"]).glob(f"{run_id}/*.ipynb"))
+    assert copies and all(json.loads(notebook.read_text())["cells"] for notebook in copies)
     done = workbench("repair", run_id)
     assert done.returncode == 0, done.stderr
     repaired = records()[-1]
     assert repaired["parent"] == {"run": run_id, "relation": "repairs"}
+    assert [each["status"] for each in repaired["steps"]].index("succeeded") == STEPS.index(step)
     assert repaired["table"] == good["table"]
     assert [a["checksum"] for a in repaired["answers"]] == [a["checksum"] for a in good["answers"]]
 
 
-def wait_for_step(before: set[str], step: str) -> str:
-    """Wait until a new run is some way into `step`; return its id."""
+def wait_for_step(before: set[str], step: str) -> None:
+    """Wait until a new run has begun `step`."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         for path in Path(os.environ["WORKBENCH_RUNS"]).glob("*/log.jsonl"):
             if path.parent.name in before or path.parent.is_symlink():
                 continue
             if any(f'"{step}"' in line and "step started" in line for line in path.read_text().splitlines()):
-                time.sleep(1.0)
-                return path.parent.name
+                return
         time.sleep(0.05)
     raise AssertionError(f"{step} did not start")
-
-
-def strike(event: str, runner: int) -> None:
-    """Send the runner a signal, or kill the kernel of the run."""
-    if event != "kernel":
-        os.kill(runner, getattr(signal, event))
-        return
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        servers = [
-            p for p in psutil.process_iter(["cmdline"]) if "kernel_server.py" in " ".join(p.info["cmdline"] or [])
-        ]
-        kernels = [child for server in servers for child in server.children() if _belongs(child)]
-        if kernels:
-            for kernel in kernels:
-                kernel.kill()
-            return
-        time.sleep(0.05)
-
-
-def _belongs(process: psutil.Process) -> bool:
-    """Say whether a forked kernel is one of this test's stack, by the folder of its output."""
-    try:
-        return any(os.environ["WORKBENCH_RUNS"] in (file.path or "") for file in process.open_files())
-    except psutil.Error:
-        return False
 
 
 def left_under_way(run_id: str) -> list[str]:
