@@ -171,3 +171,38 @@ def test_more_than_a_hundred_partitions_are_refused(lab: AthenaLab) -> None:
     assert lab.fail(sql).startswith("HIVE_TOO_MANY_OPEN_PARTITIONS")
     lab.succeed(sql + " WHERE id < 100")
     assert len(lab.rows("SHOW PARTITIONS c")) == 100
+
+
+def test_texts_of_bounded_length_inside_nested_columns_read_back(lab: AthenaLab) -> None:
+    """A literal is a varchar(n): a map, array or row of them reads back whole; others' longer texts are cut to n."""
+    lab.succeed(
+        "CREATE TABLE n AS SELECT MAP(ARRAY['k1', 'k2'], ARRAY['v', NULL]) AS m, ARRAY['ab', NULL] AS a, "
+        "CAST(ROW('x', ROW('yz')) AS ROW(p varchar(3), q ROW(r varchar(2)))) AS r"
+    )
+    assert lab.rows("SELECT * FROM n") == [["{k1=v, k2=null}", "[ab, null]", "{p=x, q={r=yz}}"]]
+    kinds = ["map<varchar(2),varchar(1)>", "array<varchar(2)>", "struct<p:varchar(3),q:struct<r:varchar(2)>>"]
+    assert [str(row[1]).strip() for row in lab.rows("DESCRIBE n")] == kinds
+    rows = [{"m": [("äöü", "longer")], "a": ["four", None], "r": {"p": "five5"}}, {"m": None, "a": None, "r": None}]
+    kind = pa.schema(
+        [("m", pa.map_(pa.string(), pa.string())), ("a", pa.list_(pa.string())), ("r", pa.struct([("p", pa.string())]))]
+    )
+    lab.put("long/a.parquet", pa.Table.from_pylist(rows, kind))
+    lab.succeed(
+        "CREATE EXTERNAL TABLE long (m map<varchar(2),varchar(3)>, a array<varchar(2)>, r struct<p:varchar(1)>) "
+        "STORED AS PARQUET LOCATION 's3://data/long/'"
+    )
+    assert lab.rows("SELECT * FROM long") == [["{äö=lon}", "[fo, null]", "{p=f}"], [None, None, None]]
+
+
+DIFFERENCES = {
+    "'millisecond', TIMESTAMP '2024-01-01 00:00:00', TIMESTAMP '2024-01-01 00:00:01.500'": "1500",
+    "'second', TIMESTAMP '2024-01-01 00:00:01.500', TIMESTAMP '2024-01-01 00:00:00'": "-1",
+    "'millisecond', TIMESTAMP '1970-01-01 00:00:00 UTC', TIMESTAMP '1970-01-01 00:00:00.123 UTC'": "123",
+    "'millisecond', CAST('2024-01-01 00:00:00' AS timestamp(6)), TIMESTAMP '2024-01-01 00:00:01'": "1000",
+}
+
+
+@pytest.mark.parametrize("arguments", DIFFERENCES)
+def test_date_diff_takes_timestamps_of_different_precision(lab: AthenaLab, arguments: str) -> None:
+    """The coarser one is made finer, as for every function of two timestamps."""
+    assert lab.rows(f"SELECT date_diff({arguments})") == [[DIFFERENCES[arguments]]]

@@ -6,11 +6,12 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.parquet
 
-from local_aws.athena.column_types import is_bounded, literal, quoted, readable_as
+from local_aws.athena.column_types import file_list, is_bounded, literal, quoted, readable_as
 from local_aws.athena.dialect import types
 from local_aws.athena.dialect.types import TrinoType
 from local_aws.athena.errors import QueryError
 from local_aws.athena.lake import DataFile
+from local_aws.athena.nested_text import cut_texts, has_bounds, without_bounds
 
 Columns = dict[str, tuple[str, pa.DataType]]  # lower-case name -> (name in the file, Arrow type)
 
@@ -79,6 +80,8 @@ def _projection(name: str, wanted: TrinoType, found: tuple[str, pa.DataType] | N
         return f"encode({column})"
     if held == types.VARCHAR and is_bounded(wanted):
         return f"left({column}, {wanted.precision})"
+    if held and wanted.elements and has_bounds(wanted) and readable_as(held, without_bounds(wanted)):
+        return cut_texts(f"CAST({column} AS {wanted.to_duckdb()})", wanted)
     if held is None or not readable_as(held, wanted):
         raise QueryError(
             "HIVE_BAD_DATA",
@@ -124,8 +127,8 @@ def trino_type(stored: pa.DataType) -> TrinoType | None:
 
 def scan(files: Sequence[DataFile], partition_types: dict[str, str]) -> str:
     """Return the table function over files; with `partition_types`, partition columns come from `key=value` folders."""
-    paths = ", ".join(literal(file.path) for file in files)
+    paths = file_list(file.path for file in files)
     if not partition_types:
-        return f"read_parquet([{paths}], hive_partitioning = false)"
+        return f"read_parquet({paths}, hive_partitioning = false)"
     types = ", ".join(f"{quoted(name)}: {literal(type_)}" for name, type_ in partition_types.items())
-    return f"read_parquet([{paths}], hive_partitioning = true, hive_types = {{{types}}})"
+    return f"read_parquet({paths}, hive_partitioning = true, hive_types = {{{types}}})"

@@ -88,7 +88,11 @@ def date_diff(env: Env, node: n.Call) -> Typed:
     kinds = {start.type.name, end.type.name}
     if not kinds <= {"date", "timestamp", ZONED, "unknown"}:
         mismatch(node.place, f"Unexpected parameters ({start.type}, {end.type}) for function date_diff")
-    kind = start.type if start.type.name == end.type.name else t.timestamp(6, "UTC" if ZONED in kinds else None)
+    if start.type.name == end.type.name:
+        finer = max(start.type, end.type, key=lambda kind: kind.precision)
+        kind = TrinoType(finer.name, finer.numbers, zone=start.type.zone)
+    else:
+        kind = t.timestamp(6, "UTC" if ZONED in kinds else None)
     unit = _unit(node, first, kind)
     if kind.name == ZONED and unit in DAY_UNITS and (start.type.zone, end.type.zone) != ("UTC", "UTC"):
         refuse(node.place, "date_diff in days or more with a time zone other than UTC")
