@@ -6,9 +6,9 @@ WORKBENCH_STEP_RESULT; a failing helper entry writes its error there, with the e
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
+import logging
 import os
 import sys
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from typing import Any
 from workbench.errors import Interrupted
 from workbench.executed import SCHEME, AtomicHandler, mend, read_cell_seconds
 from workbench.interruption import OutOfTime, stoppable
-from workbench.leftovers import RUN_MARK, end_kernels
+from workbench.leftovers import RUN_MARK, end_kernels, watched
 from workbench.notebooks import ROOT, Notebook
 
 RESULT_VARIABLE = "WORKBENCH_STEP_RESULT"
@@ -58,9 +58,9 @@ def execute_notebook(execution: Execution) -> StepOutcome:
     result.unlink(missing_ok=True)
     kernels: list[str] = []
     error: dict[str, Any] | None = {"type": "Interrupted", "message": "stopped from outside", "exit_code": 130}
-    os.environ |= {RESULT_VARIABLE: str(result), RUN_MARK: execution.run_id}
     try:
-        with stoppable(execution.seconds):
+        with stoppable(execution.seconds), watched(execution.run_id):
+            os.environ |= {RESULT_VARIABLE: str(result), RUN_MARK: execution.run_id}
             error = _run_papermill(execution, kernels)
     except OutOfTime:
         message = f"took longer than {execution.seconds:g} s; raise step_seconds or run_seconds in workbench.yaml"
@@ -71,8 +71,6 @@ def execute_notebook(execution: Execution) -> StepOutcome:
         for variable in (RESULT_VARIABLE, RUN_MARK):
             os.environ.pop(variable, None)
         end_kernels(execution.run_id)
-        with contextlib.suppress(OSError):  # a full disk leaves the copy as it was saved before
-            AtomicHandler.flush()
         mend(output, error)
     recorded = _read_result(result)
     kernel, cells = (kernels or ["cold"])[-1], read_cell_seconds(output)
@@ -88,13 +86,13 @@ def _run_papermill(execution: Execution, kernels: list[str]) -> dict[str, Any] |
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
-    from papermill.iorw import papermill_io
 
+    from workbench.engine import NAME
     from workbench.kernels import log_kernels
     from workbench.warm_kernels import start_server
 
     start_server(wait=True)
-    papermill_io.register(SCHEME, AtomicHandler)
+    _prepare_papermill()
     known = {name: value for name, value in execution.parameters.items() if name in execution.notebook.schema}
     try:
         papermill.execute_notebook(
@@ -103,10 +101,10 @@ def _run_papermill(execution: Execution, kernels: list[str]) -> dict[str, Any] |
             parameters=known,
             cwd=str(ROOT),
             progress_bar=False,
+            engine_name=NAME,
             shutdown_kernel="immediate",
             kernel_manager_class=log_kernels(execution.output.parent / "kernels.log", kernels),
         )
-        AtomicHandler.flush()
     except PapermillExecutionError as error:
         return {"cell": error.exec_count, "type": error.ename, "message": error.evalue, "exit_code": 1}
     except DeadKernelError:
@@ -121,6 +119,18 @@ def _run_papermill(execution: Execution, kernels: list[str]) -> dict[str, Any] |
     except Exception as error:  # a kernel that does not start, a broken reply: the run must still end in a record
         return {"cell": None, "type": type(error).__name__, "message": str(error)[:500] or "no message", "exit_code": 1}
     return None
+
+
+def _prepare_papermill() -> None:
+    """Have papermill write and execute in our way, and leave it to the run to say, once, that a kernel died."""
+    from papermill.iorw import papermill_io
+
+    from workbench import engine
+
+    papermill_io.register(SCHEME, AtomicHandler)
+    engine.register()
+    for name in ("asyncio", "papermill"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _literally(path: str) -> str:

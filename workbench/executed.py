@@ -4,41 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import time
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from workbench.record import replace_file
 from workbench.redaction import redact
 
-_SAVE_SECONDS = 0.5
 SCHEME = "workbench-run:"  # what papermill's output paths begin with, so that it writes through the handler below
 
 
 class AtomicHandler:
     """papermill's way to write: to a temporary name, then renamed, since a full disk else leaves half a file."""
 
-    pending: ClassVar[dict[str, str]] = {}
-    written: ClassVar[dict[str, float]] = {}
-
     @classmethod
     def write(cls, content: str, path: str) -> None:
-        """Write a notebook, with its secrets redacted; what comes within half a second of the last waits for `flush`.
-
-        papermill saves at the begin and the end of each cell, prose included: most of it would be written for nothing.
-        """
-        cls.pending[path] = content
-        if time.monotonic() - cls.written.get(path, -_SAVE_SECONDS) >= _SAVE_SECONDS:
-            cls.flush()
-
-    @classmethod
-    def flush(cls) -> None:
-        """Write what waits."""
-        while cls.pending:
-            path, content = cls.pending.popitem()
-            place = path.removeprefix(SCHEME)
-            replace_file(Path(place), redact(content.replace(path, place)), durable=False)
-            cls.written[path] = time.monotonic()
+        """Write a notebook, with its secrets redacted."""
+        place = path.removeprefix(SCHEME)
+        replace_file(Path(place), redact(content.replace(path, place)), durable=False)
 
     @classmethod
     def pretty_path(cls, path: str) -> str:

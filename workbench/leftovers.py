@@ -10,10 +10,14 @@ import contextlib
 import datetime as dt
 import os
 import re
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).resolve().parent.parent
 RUN_MARK = "WORKBENCH_RUN"
 _STOP_SECONDS = 30.0
 _ACTIVE = ("STARTING", "RUNNING", "STOPPING", "WAITING")
@@ -31,6 +35,37 @@ def end_kernels(run_id: str) -> int:
             process.kill()
     psutil.wait_procs(found, timeout=5)
     return forked + len(found)
+
+
+@contextlib.contextmanager
+def watched(run_id: str) -> Iterator[None]:
+    """Have a process of its own end what the run's kernels started, should this one be killed within the block.
+
+    It waits for the end of a pipe that this process alone holds, which is all that a killed process can still tell.
+    """
+    try:
+        watch = subprocess.Popen(
+            [sys.executable, "-m", "workbench.leftovers", run_id],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:  # no memory for one more: the next start of a runner ends what is left
+        yield
+        return
+    with watch:
+        try:
+            yield
+        finally:
+            watch.kill()
+
+
+def watch_runner(run_id: str) -> None:
+    """Wait until the runner at the other end of standard input is gone; then end what it left."""
+    sys.stdin.buffer.read()
+    end_kernels(run_id)
 
 
 def _is_left(process: Any, run_id: str) -> bool:
@@ -119,3 +154,7 @@ def _stop_queries(session: Any, run_id: str, dataset: str, since: str) -> list[s
                 athena.stop_query_execution(QueryExecutionId=query["QueryExecutionId"])
                 stopped.append(f"query {query['QueryExecutionId']}")
     return stopped
+
+
+if __name__ == "__main__":
+    watch_runner(sys.argv[1])
