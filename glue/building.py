@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-QUARANTINE_SCHEMA = "file STRING, record BIGINT, line BIGINT, raw STRING, reasons ARRAY<STRING>"
+QUARANTINE_SCHEMA = "file STRING, record BIGINT, line BIGINT, raw STRING, reasons ARRAY<STRING>, raw_base64 STRING"
 NO_MARK = "mapreduce.fileoutputcommitter.marksuccessfuljobs"
 # Up to so many partitions of a run, lost rows are counted for each, so that one of them can be built anew later.
 COUNTED_PARTITIONS = 48

@@ -21,10 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import building
+import headers  # type: ignore[import-not-found]
 import increments
 import publication
 import raw_files
+import raw_json  # type: ignore[import-not-found]
+import raw_parquet  # type: ignore[import-not-found]
 import reading
+import rejects  # type: ignore[import-not-found]
 import transform
 from awsglue.utils import getResolvedOptions
 from botocore.config import Config
@@ -79,14 +83,15 @@ def open_run(arguments: list[str]) -> Run:
     place = Place(s3, options["CURATED_BUCKET"], options["DATASET"], options["RUN_TOKEN"])
     contract: dict[str, Any] = publication.read_json(s3, place.bucket, f"_contracts/{place.dataset}.json")
     digest = hashlib.sha256(json.dumps(contract, sort_keys=True).encode()).hexdigest()
-    source = reading.Source(s3, options["RAW_BUCKET"], contract)
+    source = reading.Source(s3, options["RAW_BUCKET"], contract, place.bucket, f"{place.temporary}copies/")
     full = options.get("FULL", "") == "true"
     return Run(source, place, digest, hash_code(), full, time.monotonic())
 
 
 def hash_code() -> str:
     """Return the hash of the job's own modules: other code may make other rows of the same objects."""
-    modules = (transform, increments, building, reading, raw_files, publication)
+    modules = [transform, increments, building, reading, headers, raw_files, raw_json, raw_parquet, rejects]
+    modules += [publication]
     files = [__file__, *(module.__file__ for module in modules)]
     return hashlib.sha256(b"".join(Path(str(file)).read_bytes() for file in files)).hexdigest()
 
@@ -106,7 +111,8 @@ def main(arguments: list[str]) -> None:
     spark = start_spark()
     for _ in range(READING_TRIES):
         print(plan.why)
-        found = reading.read_objects(spark, run.source, [plan.listed[key] for key in sorted(plan.to_read)])
+        added = {name for entry in plan.kept.values() for name in entry["added_columns"]}
+        found = reading.read_objects(spark, run.source, [plan.listed[key] for key in sorted(plan.to_read)], added)
         if reading.is_unchanged(run.source, {key: plan.listed[key] for key in plan.to_read}):
             break
         print("raw objects changed while they were read; reading them again")
@@ -115,7 +121,7 @@ def main(arguments: list[str]) -> None:
         raise RawChangedError(f"raw objects of {run.place.dataset} kept changing while they were read; run it again")
     objects = describe_objects(run, plan, found, ledger)
     check_gate(run, objects)
-    written = publish_reading(building.Site(spark, run.place, run.contract), run, plan, (found, objects, ledger))
+    written = publish_reading(building.Site(spark, run.place, found.contract), run, plan, (found, objects, ledger))
     write_report(run, written, "published")
     publication.sweep(run.place)
 
@@ -158,7 +164,7 @@ def describe_objects(
     for key, listed in plan.listed.items():
         entry = described.get(key) if key in plan.added else past.get((key, listed["etag"]))
         if entry is None:
-            entry = reading.Reading([reading.look_into(run.source, listed)], None, [], []).describe()[key]
+            entry = reading.look_into(run.source, listed).describe()[key]
         state = {name: listed[name] for name in ("state", "supersedes", "why") if name in listed}
         entries[key] = {name: value for name, value in entry.items() if name != "why"} | state
     return entries
@@ -217,12 +223,12 @@ def publish_reading(
         "partitions": partitions,
         "quarantine": batches,
     }
-    ledger |= describe_run(run, objects)
+    ledger |= describe_run(run, objects, site.contract)
     written: dict[str, Any] = publication.publish(run.place, built.copies + quarantine, ledger)
     return written
 
 
-def describe_run(run: Run, objects: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def describe_run(run: Run, objects: Mapping[str, dict[str, Any]], contract: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the ledger says of the run's contract and code, and of the raw objects."""
     active = [entry for entry in objects.values() if entry["state"] == ACTIVE]
     return {
@@ -235,7 +241,7 @@ def describe_run(run: Run, objects: Mapping[str, dict[str, Any]]) -> dict[str, A
         "quarantined_by_reason": increments.sum_reasons(active),
         "unreadable_files": [{"key": e["key"], "reason": e["problem"]} for e in active if e["problem"]],
         "unknown_columns": sorted({name for entry in active for name in entry["unknown_columns"]}),
-        "columns": [{"name": c["name"], "type": c["type"]} for c in transform.table_columns(run.contract)],
+        "columns": [{"name": c["name"], "type": c["type"]} for c in transform.table_columns(contract)],
     }
 
 

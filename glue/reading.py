@@ -5,15 +5,20 @@ records can be compared with one that was made without it.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+import raw_files
+import raw_json  # type: ignore[import-not-found]
+import raw_parquet  # type: ignore[import-not-found]
 import transform
+from headers import ADDED, evolve, find_unknown, match_header  # type: ignore[import-not-found]
 from increments import read_links
 from publication import list_objects, read_json
-from raw_files import RawFile, inspect, locate, unpack
+from raw_files import CSV, JSON, PARQUET, RawFile
+from rejects import find_rejects, place_rejects  # type: ignore[import-not-found]
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -26,11 +31,13 @@ class LostRowsError(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """The raw objects of one dataset, and the contract by which they are read."""
+    """The raw objects of one dataset, the contract by which they are read, and where Spark's copies of some go."""
 
     s3: "S3Client"
     bucket: str
     contract: dict[str, Any]
+    scratch_bucket: str
+    scratch: str  # a prefix
 
     @property
     def prefix(self) -> str:
@@ -46,16 +53,19 @@ class Reading:
         files: every object that was looked into, readable or not.
         cleaned: their rows (transform.clean), kept; None where no file can be read.
         counts: rows by file, partition and whether they are rejected.
-        rejects: file, record, line, raw text and reasons of each rejected row.
+        rejects: file, record, line, raw text, its bytes where that is not all, and reasons of each rejected row.
+        contract: the contract with the columns that the files add to it.
     """
 
     files: list[RawFile]
-    cleaned: "DataFrame | None"
-    counts: list[dict[str, Any]]
-    rejects: list[dict[str, Any]]
+    cleaned: "DataFrame | None" = None
+    counts: list[dict[str, Any]] = field(default_factory=list)
+    rejects: list[dict[str, Any]] = field(default_factory=list)
+    contract: dict[str, Any] = field(default_factory=dict)
 
     def describe(self) -> dict[str, dict[str, Any]]:
         """Return by key what the ledger keeps of each object: version, rows, what they feed, what was wrong."""
+        added = [column for column in self.contract.get("columns", ()) if column.get(ADDED)]
         reasons: dict[str, Counter[str]] = {}
         for reject in self.rejects:
             reasons.setdefault(reject["file"], Counter()).update(reject["reasons"])
@@ -76,6 +86,7 @@ class Reading:
                 "reasons": dict(sorted(reasons.get(file.key, {}).items())),
                 "partitions": sorted(fed.get(file.key, ())),
                 "unknown_columns": sorted(file.unknown),
+                "added_columns": sorted(set(file.columns) & {c["name"] for c in added}),
                 "problem": file.problem,
             }
             for file in self.files
@@ -121,45 +132,90 @@ def is_unchanged(source: Source, read: Mapping[str, Mapping[str, Any]]) -> bool:
     return all(now.get(key) == entry["etag"] for key, entry in read.items())
 
 
-def look_into(source: Source, entry: Mapping[str, Any]) -> RawFile:
-    """Look into one object: its columns and rows, or why it cannot be read."""
+def look_into(source: Source, entry: Mapping[str, Any]) -> Reading:
+    """Look into one object that is not to be read: its columns and rows, or why it cannot be read."""
+    file, _ = inspect(source, entry)
+    return Reading([file], contract=evolve(source.contract, file.columns))
+
+
+def inspect(source: Source, entry: Mapping[str, Any]) -> tuple[RawFile, bytes | None]:
+    """Look into one object, and return with it the copy that Spark must read in its place, if there is need of one."""
     contract = source.contract
     content = fetch(source, entry["key"])
-    return inspect(entry, content, contract["format"], lambda names: transform.match_header(names, contract))
+    kind = raw_files.find_kind(entry["key"], content, contract["format"].get("kind", CSV))
+
+    def match(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        columns = match_header(names, contract)
+        return columns, find_unknown(names, columns, contract)
+
+    found: tuple[RawFile, bytes | None]
+    if kind == JSON:
+        found = raw_json.inspect(entry, content, contract)
+    elif kind == PARQUET:
+        found = raw_parquet.inspect(entry, content, contract, match)
+    else:
+        found = raw_files.inspect(entry, content, contract["format"], match)
+    return found
 
 
-def read_objects(spark: "SparkSession", source: Source, listed: Sequence[Mapping[str, Any]]) -> Reading:
-    """Look into each object, let Spark read and clean those that can be read, and find the place of what it rejects."""
-    files = [look_into(source, entry) for entry in listed]
-    groups: dict[tuple[tuple[str, ...], str], list[str]] = {}
-    for file in files:
-        if not file.problem:
-            groups.setdefault((file.columns, file.encoding), []).append(file.key)
+def prepare(
+    source: Source, listed: Sequence[Mapping[str, Any]]
+) -> tuple[list[RawFile], dict[tuple[Any, ...], list[str]], dict[str, str]]:
+    """Look into each object, and put copies where Spark cannot read the object itself.
+
+    Returns: the files, the paths that Spark reads by what is alike in them, and the key of the object behind each copy.
+    """
+    files, origins = [], {}
+    groups: dict[tuple[Any, ...], list[str]] = {}
+    for number, entry in enumerate(listed):
+        file, copy = inspect(source, entry)
+        files.append(file)
+        if file.problem:
+            continue
+        path = f"s3://{source.bucket}/{file.key}"
+        if copy is not None:
+            path = keep_copy(source, number, copy)
+            origins[path] = file.key
+        alike = (file.kind, file.columns if file.kind == CSV else (), file.encoding, file.copied)
+        groups.setdefault(alike, []).append(path)
+    return files, groups, origins
+
+
+def read_objects(
+    spark: "SparkSession", source: Source, listed: Sequence[Mapping[str, Any]], added: Iterable[str]
+) -> Reading:
+    """Look into each object, let Spark read and clean those that can be read, and find the place of what it rejects.
+
+    Args:
+        added: columns that other files of the dataset add to the contract's.
+    """
+    files, groups, origins = prepare(source, listed)
+    contract = evolve(source.contract, [*added, *(name for file in files for name in file.columns)])
     if not groups:
-        return Reading(files, None, [], [])
-    placed = [read_group(spark, source, alike, keys) for alike, keys in groups.items()]
+        return Reading(files, contract=contract)
+    placed = [read_group(spark, contract, alike, paths) for alike, paths in groups.items()]
     rows = placed[0]
     for other in placed[1:]:
         rows = rows.unionByName(other)
     # Read once, used three times: counted, searched for rejects, ranked and written.
     # Kept as rows: a columnar cache costs as much CPU as cleaning does (docs/adr/0017-increments.md).
-    cleaned = transform.clean(rows, source.contract).localCheckpoint(eager=False)
-    counts = [row.asDict() for row in transform.tally(cleaned, source.contract).collect()]
+    nested = any(file.kind == JSON for file in files)
+    cleaned = transform.clean(rows, contract, nested).localCheckpoint(eager=False)
+    counts = [row.asDict() for row in transform.tally(cleaned, contract).collect()]
     for count in counts:
         count["path"] = count.pop(transform.FILE)
-        count["file"] = key_of(count["path"], source.bucket)
+        count["file"] = origins.get(count["path"]) or key_of(count["path"], source.bucket)
     check_counts(files, counts)
-    first: dict[str, int] = {}
-    for count in counts:
-        first[count["file"]] = min(count["first"], first.get(count["file"], count["first"]))
-    rejected = cleaned.where(f"{transform.REASONS} IS NOT NULL").select(
-        transform.FILE, transform.ROW, transform.REASONS
-    )
-    reasons: dict[str, dict[int, list[str]]] = {}
-    for path, row, found in rejected.collect():
-        key = key_of(path, source.bucket)
-        reasons.setdefault(key, {})[row - first[key] + 1] = found
-    return Reading(files, cleaned, counts, place_rejects(source, reasons))
+    found = find_rejects(cleaned, counts)
+    rejects = place_rejects(lambda key: fetch(source, key), contract["format"], found)
+    return Reading(files, cleaned, counts, rejects, contract)
+
+
+def keep_copy(source: Source, number: int, copy: bytes) -> str:
+    """Put a copy where Spark reads it; return its URI."""
+    key = f"{source.scratch}{number:06d}"
+    source.s3.put_object(Bucket=source.scratch_bucket, Key=key, Body=copy)
+    return f"s3://{source.scratch_bucket}/{key}"
 
 
 def is_from(keys: Sequence[str], found: Reading) -> str:
@@ -175,23 +231,32 @@ def fetch(source: Source, key: str) -> bytes:
 
 
 def read_group(
-    spark: "SparkSession", source: Source, alike: tuple[tuple[str, ...], str], keys: list[str]
+    spark: "SparkSession", contract: Mapping[str, Any], alike: tuple[Any, ...], paths: list[str]
 ) -> "DataFrame":
-    """Read the files that have the same columns and encoding, as text, each row with its file and position."""
-    columns, encoding = alike
-    escaped = [escape_pattern(key) for key in keys]
+    """Read files that are alike, as text, each row with its file and position.
+
+    Args:
+        alike: format, columns (of CSV), encoding, and whether these are copies.
+    """
+    kind, columns, encoding, copied = alike
+    escaped = [escape_pattern(path) for path in paths]
+    placed: DataFrame
+    if kind != CSV:
+        reader = spark.read.schema(transform.copy_schema(contract))
+        placed = transform.place_copies(reader.json(escaped) if kind == JSON else reader.parquet(*escaped), contract)
+        return placed
     raw = spark.read.schema(transform.text_schema(columns)).csv(
-        [f"s3://{source.bucket}/{key}" for key in escaped],
+        escaped,
         header=True,
         multiLine=True,
-        sep=source.contract["format"]["delimiter"],
-        quote=source.contract["format"]["quote"],
-        escape=source.contract["format"]["quote"],
+        sep=contract["format"]["delimiter"],
+        quote=contract["format"]["quote"],
+        escape=contract["format"]["quote"],
         encoding=encoding,
         mode="PERMISSIVE",
         columnNameOfCorruptRecord=transform.CORRUPT,
     )
-    placed: DataFrame = transform.place_rows(raw, columns, source.contract)
+    placed = transform.place_rows(raw, columns, contract, raw_files.MARKS if copied else None)
     return placed
 
 
@@ -219,15 +284,3 @@ def check_counts(files: list[RawFile], counts: list[dict[str, Any]]) -> None:
             raise LostRowsError(
                 f"{file.key} has {file.rows} records, and Spark read {read[file.key]}: report this file"
             )
-
-
-def place_rejects(source: Source, reasons: dict[str, dict[int, list[str]]]) -> list[dict[str, Any]]:
-    """Find line and text of every rejected record, reading only the files that have some."""
-    found = []
-    for key in sorted(reasons):
-        text, _ = unpack(key, fetch(source, key), source.contract["format"]["encoding"])
-        places = locate(text, set(reasons[key]), source.contract["format"])
-        for record, why in sorted(reasons[key].items()):
-            line, raw = places[record]
-            found.append({"file": key, "record": record, "line": line, "raw": raw, "reasons": why})
-    return found

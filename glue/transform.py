@@ -10,11 +10,12 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import StringType, StructField, StructType
+from pyspark.sql.types import LongType, StringType, StructField, StructType
 
 Contract = Mapping[str, Any]
 
 FILE, ROW, CORRUPT, REASONS = "_file", "_row", "_corrupt", "_reasons"
+PROBLEM, NESTED = "_problem", "_nested"
 VERSION, PLACE = "_version", "_place"
 RAGGED = "wrong number of fields"
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
@@ -23,33 +24,6 @@ _BOUNDS = {"%Y": ("0001", "9999"), "%m": ("01", "12"), "%d": ("01", "31")}
 _BOUNDS |= {"%H": ("00", "23"), "%M": ("00", "59"), "%S": ("00", "59")}
 _TYPE_REASONS = {"int": "not a whole number", "bigint": "not a whole number", "double": "not a number"}
 _TYPE_REASONS |= {"date": "not a date", "timestamp": "not a timestamp", "boolean": "not yes or no"}
-
-
-def normalise(name: str) -> str:
-    """Return a column's name as headers are compared: lower case, words joined by underscores."""
-    return re.sub(r"[^0-9a-z]+", "_", name.strip().lower()).strip("_")
-
-
-def match_header(header: Sequence[str], contract: Contract) -> tuple[str, ...]:
-    """Return the contract's column for each name of a file's header; "" for a column that the contract does not know.
-
-    Raises:
-        ValueError: nothing is known, a column stands there twice, or a required one is missing; the message says which.
-    """
-    known: dict[str, str] = {}
-    for column in raw_columns(contract):
-        for name in (column["name"], *column["source_names"]):
-            known[normalise(name)] = column["name"]
-    found = tuple(known.get(normalise(name), "") for name in header)
-    if not any(found):
-        raise ValueError(f"no known column in the header: {', '.join(header)[:80]}")
-    for name in found:
-        if name and found.count(name) > 1:
-            raise ValueError(f"column twice in the header: {name}")
-    for column in raw_columns(contract):
-        if column["required"] and column["name"] not in found:
-            raise ValueError(f"required column missing in the header: {column['name']}")
-    return found
 
 
 def raw_columns(contract: Contract) -> list[dict[str, Any]]:
@@ -87,27 +61,50 @@ def in_partitions(contract: Contract, names: Sequence[str]) -> str:
     return f"CAST(`{contract['partition']}` AS STRING) IN ({_list(names)})" if names else "false"
 
 
-def place_rows(raw: DataFrame, columns: Sequence[str], contract: Contract) -> DataFrame:
-    """Bring rows as read to the contract's columns (text, NULL where the file has none), with their file and position.
+def place_rows(
+    raw: DataFrame, columns: Sequence[str], contract: Contract, marks: Mapping[str, str] | None = None
+) -> DataFrame:
+    """Bring rows as read from CSV to the contract's columns (text, NULL where the file has none), with their position.
 
-    `_row` counts up within a file, from any start; it only means something directly over the reader.
+    `_row` counts up within a file, from any start; it only means something directly over the reader. `_problem` is why
+    a row as a whole is none.
+
+    Args:
+        marks: of a copy (raw_files.MARKS): problem -> the sign at the start of what stands for such a record.
     """
     texts = [
         f"`{column['name']}`" if column["name"] in columns else f"CAST(NULL AS STRING) AS `{column['name']}`"
         for column in raw_columns(contract)
     ]
+    marked = [f"WHEN startswith({CORRUPT}, {quote(mark)}) THEN {quote(why)}" for why, mark in (marks or {}).items()]
+    problem = f"CASE WHEN {CORRUPT} IS NULL THEN NULL {' '.join(marked)} ELSE {quote(RAGGED)} END AS {PROBLEM}"
     place = [f"input_file_name() AS {FILE}", f"monotonically_increasing_id() AS {ROW}"]
-    return raw.selectExpr(*texts, CORRUPT, *place)
+    return raw.selectExpr(*texts, problem, f"CAST(NULL AS STRING) AS {NESTED}", *place)
 
 
-def clean(placed: DataFrame, contract: Contract) -> DataFrame:
+def copy_schema(contract: Contract) -> StructType:
+    """Return the schema of the copies that raw_json.py and raw_parquet.py make."""
+    names = [*(column["name"] for column in raw_columns(contract)), PROBLEM, NESTED]
+    return StructType([StructField(ROW, LongType()), *(StructField(name, StringType()) for name in names)])
+
+
+def place_copies(raw: DataFrame, contract: Contract) -> DataFrame:
+    """Bring rows of such copies to the columns of `place_rows`; they say their position themselves."""
+    texts = [f"`{column['name']}`" for column in raw_columns(contract)]
+    return raw.selectExpr(*texts, PROBLEM, NESTED, f"input_file_name() AS {FILE}", ROW)
+
+
+def clean(placed: DataFrame, contract: Contract, nested: bool = False) -> DataFrame:
     """Turn placed rows into the contract's columns and types.
 
+    Args:
+        nested: whether rows may hold objects or arrays (`_nested` names such columns, between commas).
+
     Returns: the contract's columns, `_file`, `_row`, and `_reasons`: NULL for a row to keep, else every reason against
-        it in the contract's order, each as `column: problem`, or alone that it has the wrong number of fields.
+        it in the contract's order, each as `column: problem`, or alone why it is no row at all.
     """
     columns = raw_columns(contract)
-    kept = [FILE, ROW, CORRUPT]
+    kept = [FILE, ROW, PROBLEM, *([NESTED] if nested else [])]
     stripped = placed.selectExpr(
         *(rf"trim(BOTH ' \t\r\n' FROM `{c['name']}`) AS `{c['name']}`" for c in columns), *kept
     )
@@ -116,9 +113,9 @@ def clean(placed: DataFrame, contract: Contract) -> DataFrame:
         *(f"{typed_value(c, contract)} AS `{c['name']}`" for c in columns),
         *kept,
     )
-    problems = [problem for column in columns for problem in _problems(column, contract)]
+    problems = [problem for column in columns for problem in _problems(column, contract, nested)]
     reasons = (
-        f"CASE WHEN {CORRUPT} IS NOT NULL THEN array({quote(RAGGED)}) "
+        f"CASE WHEN {PROBLEM} IS NOT NULL THEN array({PROBLEM}) "
         f"WHEN {' OR '.join(condition for condition, _ in problems) or 'false'} THEN array_compact(array("
         + ", ".join(f"IF({condition}, {quote(reason)}, NULL)" for condition, reason in problems)
         + f")) END AS {REASONS}"
@@ -215,7 +212,7 @@ def _derived_value(column: Mapping[str, Any]) -> str:
     return f"concat({', '.join(cuts)})"
 
 
-def _problems(column: Mapping[str, Any], contract: Contract) -> list[tuple[str, str]]:
+def _problems(column: Mapping[str, Any], contract: Contract, nested: bool) -> list[tuple[str, str]]:
     """Return the conditions under which a column speaks against its row, each with the reason's text."""
     name, value = column["name"], f"`{column['name']}`"
     text = value if is_free(column) else f"`_text_{name}`"
@@ -237,6 +234,10 @@ def _problems(column: Mapping[str, Any], contract: Contract) -> list[tuple[str, 
     ]
     if bounds:
         found.append((f"({value} IS NOT NULL AND ({' OR '.join(bounds)}))", f"{name}: out of range"))
+    if nested and not column.get("added"):
+        inside = f"coalesce(instr({NESTED}, ',{name},') > 0, false)"
+        found = [(f"({condition} AND NOT {inside})", reason) for condition, reason in found]
+        found.insert(0, (inside, f"{name}: not a single value"))
     return found
 
 
@@ -251,23 +252,28 @@ def rank_versions(rows: DataFrame, contract: Contract, tasks: int) -> DataFrame:
     """Rank the rows of each key over a total order of their content, so that the same rows give the same winner.
 
     The contract's ordering decides, then every other column. `_version` is 1 for the row that is kept. A row equal to
-    it in every column has `_place` 1 as well (a duplicate); any other is superseded.
+    it in every column of the contract has `_place` 1 as well (a duplicate); any other is superseded.
 
     Where the key decides the partition, one shuffle serves ranking and writing; otherwise the writer needs its own.
     """
-    columns = [column["name"] for column in contract["columns"]]
+    own = [column["name"] for column in contract["columns"] if not column.get("added")]
+    added = [column["name"] for column in contract["columns"] if column.get("added")]
     first = [
         f"`{o['column']}` {'DESC NULLS LAST' if o['descending'] else 'ASC NULLS FIRST'}" for o in contract["ordering"]
     ]
     ordered = [entry["column"] for entry in contract["ordering"]]
-    rest = [f"`{name}` ASC NULLS FIRST" for name in columns if name not in ordered and name not in contract["key"]]
+    rest = [f"`{name}` ASC NULLS FIRST" for name in own if name not in ordered and name not in contract["key"]]
+    last = [f"`{name}` ASC NULLS LAST" for name in added]  # of equal rows, one that has the later column
     aligned = is_aligned(contract)
     keys = [contract["partition"], *contract["key"]] if aligned else contract["key"]
-    shuffled = rows.select(*columns)
+    shuffled = rows.select(*own, *added)
     if aligned:
         shuffled = shuffled.repartition(tasks, contract["partition"])
-    window = f"(PARTITION BY {', '.join(f'`{k}`' for k in dict.fromkeys(keys))} ORDER BY {', '.join([*first, *rest])})"
-    return shuffled.selectExpr("*", f"row_number() OVER {window} AS {VERSION}", f"rank() OVER {window} AS {PLACE}")
+    window = f"PARTITION BY {', '.join(f'`{k}`' for k in dict.fromkeys(keys))} ORDER BY "
+    version, place = (", ".join([*first, *rest, *more] or ["1"]) for more in (last, []))
+    return shuffled.selectExpr(
+        "*", f"row_number() OVER ({window}{version}) AS {VERSION}", f"rank() OVER ({window}{place}) AS {PLACE}"
+    )
 
 
 def keep_winners(ranked: DataFrame, contract: Contract, tasks: int) -> DataFrame:

@@ -194,7 +194,7 @@ def test_unreadable_files_are_named_and_the_others_go_on(lab: JobLab) -> None:
         "semicolons.csv": (good.replace(b",", b";"), "no known column in the header: k;n;version;day;extra"),
         "twice.csv": (b"k,K,n,version,day\n", "column twice in the header: k"),
         "without.csv": (b"k,n,version\n", "required column missing in the header: day"),
-        "latin.csv": (good.replace(b"?", b"\xe9"), "not UTF-8 at byte 39"),
+        "latin.csv": (good.replace(b"extra", b"extr\xe9"), "header: not in its encoding"),
         "empty.csv": (b"", "empty"),
     }
     keys = {lab.upload("broken", name, body): reason for name, (body, reason) in bad.items()}

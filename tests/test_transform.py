@@ -14,7 +14,7 @@ import pytest
 from pyspark import SparkContext
 from pyspark.sql import DataFrame, SparkSession
 
-from glue import transform
+from glue import headers, transform
 from local_aws.glue.spark import java_home
 
 # PySpark leaves the sockets over which results came to the garbage collector.
@@ -59,7 +59,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 def read(spark: SparkSession, folder: Path, text: str, rules: dict[str, Any]) -> DataFrame:
     """Write a CSV file, read it as the job does, and clean it."""
     (folder / "a.csv").write_text(text)
-    header = transform.match_header(text.split("\n")[0].split(","), rules)
+    header = headers.match_header(text.split("\n")[0].split(","), rules)
     options = {"header": "true", "multiLine": "true", "escape": '"', "columnNameOfCorruptRecord": transform.CORRUPT}
     raw = spark.read.schema(transform.text_schema(header)).options(**options).csv(str(folder))
     return transform.clean(transform.place_rows(raw, header, rules), rules)
@@ -177,14 +177,17 @@ def test_ragged_rows_have_that_reason_alone(spark: SparkSession, tmp_path: Path)
 def test_header_that_cannot_be_used_is_refused(header: list[str], problem: str) -> None:
     """A header without known columns, with one twice, or without a required one says which."""
     with pytest.raises(ValueError, match=f"^{problem}$"):
-        transform.match_header(header, contract(column("k"), column("v", required=True)))
+        headers.match_header(header, contract(column("k"), column("v", required=True)))
 
 
 def test_header_is_matched_by_names_and_aliases() -> None:
-    """Case, spaces, signs and the contract's other names make no difference; unknown columns are left out."""
+    """Case, spaces, signs and the contract's other names make no difference; unknown columns are added, or left out."""
     rules = contract(column("student_id", source_names=["pupil no."]), column("v"))
-    assert transform.match_header(["PUPIL NO", "other", " V "], rules) == ("student_id", "", "v")
-    assert transform.match_header(["Student-ID"], rules) == ("student_id",)
+    assert headers.match_header(["PUPIL NO", "An other", " V "], rules) == ("student_id", "an_other", "v")
+    report = rules | {"unknown_columns": "report"}
+    assert headers.match_header(["PUPIL NO", "other", " V "], report) == ("student_id", "", "v")
+    assert headers.match_header(["student_id", "x", "X", "1st", ""], rules) == ("student_id", "", "", "", "")
+    assert headers.match_header(["Student-ID"], rules) == ("student_id",)
 
 
 @pytest.mark.parametrize("partition", ["k", "p"])
