@@ -103,7 +103,7 @@ def compare_cells(name: str, stored: dict[str, Any], executed: dict[str, Any]) -
     rules = read_rules()
     fresh = _code_cells(executed)
     changes = []
-    for number, (cell, other) in enumerate(zip(_code_cells(stored), fresh, strict=False), start=1):
+    for number, (cell, other) in enumerate(zip(_code_cells(stored), fresh, strict=True), start=1):
         if _IGNORED in cell.get("metadata", {}).get("tags", []):
             continue
         before, after = (_shown(each, rules) for each in (cell, other))
