@@ -14,9 +14,9 @@ from typing import Any
 
 from local_aws.endpoints import DATABASE, LOADER, READER
 from local_aws.errors import StackError
+from local_aws.postgres_login import ensure_role, open_cursor
 from local_aws.postgres_place import OLDEST
 from local_aws.probes import LOOPBACK
-from local_aws.secrets import postgres_password
 
 SUPERUSER = "wb"
 DATABASE_URL = "WORKBENCH_DATABASE_URL"
@@ -26,10 +26,7 @@ def ensure_roles(home: Path, port: int) -> None:
     """Make the database and the roles where they are missing, and set the passwords that the secrets hold."""
     with _connect(home, port, "postgres") as cursor:
         for role, secret in ((LOADER, "loader"), (READER, "reader")):
-            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
-            verb = "ALTER" if cursor.fetchone() else "CREATE"
-            # The verifier is computed here: the password itself reaches neither the server nor its log.
-            cursor.execute(f"{verb} ROLE {role} LOGIN PASSWORD %s", (_verifier(home, role, secret, cursor),))
+            ensure_role(home, role, secret, cursor)
         cursor.execute(f"ALTER ROLE {READER} SET default_transaction_read_only = on")
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
         if not cursor.fetchone():
@@ -85,33 +82,14 @@ def _without_password(text: str, url: str) -> str:
     return text
 
 
-def _verifier(home: Path, role: str, secret: str, cursor: Any) -> str:
-    from psycopg2.extensions import encrypt_password
-
-    verifier: str = encrypt_password(postgres_password(home, secret), role, cursor.connection, "scram-sha-256")
-    return verifier
-
-
 @contextmanager
 def _connect(home: Path, port: int, database: str) -> Iterator[Any]:
     import psycopg2
 
+    where = {"host": LOOPBACK, "port": port, "dbname": database, "user": SUPERUSER}
     try:
-        connection = psycopg2.connect(
-            host=LOOPBACK,
-            port=port,
-            dbname=database,
-            user=SUPERUSER,
-            password=postgres_password(home, "superuser"),
-            connect_timeout=10,
-            application_name="workbench stack",
-        )
-        try:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                yield cursor
-        finally:
-            connection.close()
+        with open_cursor(home, "superuser", "workbench stack", **where) as cursor:
+            yield cursor
     except psycopg2.Error as error:
         said = " ".join(str(error).split())
         raise StackError(f"PostgreSQL on port {port} cannot be asked as {SUPERUSER}: {said}") from error

@@ -9,8 +9,8 @@ from typing import Any
 
 from local_aws.endpoints import Endpoints
 from local_aws.home import write_file
+from local_aws.postgres_login import ensure_role, open_cursor
 from local_aws.postgres_roles import SUPERUSER
-from local_aws.secrets import postgres_password
 from workbench.dashboards.errors import DashboardsError
 
 DATABASE = "superset"
@@ -24,15 +24,8 @@ def ensure_database(endpoints: Endpoints) -> str:
     Raises:
         DashboardsError: PostgreSQL cannot be asked.
     """
-    from psycopg2.extensions import encrypt_password
-
-    password = postgres_password(endpoints.home, "superset")
     with _connect(endpoints, "postgres", SUPERUSER, "superuser") as cursor:
-        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (ROLE,))
-        verb = "ALTER" if cursor.fetchone() else "CREATE"
-        # The verifier is computed here: the password itself reaches neither the server nor its log.
-        verifier = encrypt_password(password, ROLE, cursor.connection, "scram-sha-256")
-        cursor.execute(f"{verb} ROLE {ROLE} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD %s", (verifier,))
+        ensure_role(endpoints.home, ROLE, "superset", cursor, "NOSUPERUSER NOCREATEDB NOCREATEROLE")
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
         if not cursor.fetchone():
             cursor.execute(f"CREATE DATABASE {DATABASE} OWNER {ROLE}")
@@ -77,22 +70,10 @@ def _connect(endpoints: Endpoints, database: str, user: str, secret: str) -> Ite
     import psycopg2
 
     host, port = str(endpoints.postgres["host"]), int(endpoints.postgres["port"])
+    where = {"host": host, "port": port, "dbname": database, "user": user}
     try:
-        connection = psycopg2.connect(
-            host=host,
-            port=port,
-            dbname=database,
-            user=user,
-            password=postgres_password(endpoints.home, secret),
-            connect_timeout=10,
-            application_name="workbench dashboards",
-        )
-        try:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                yield cursor
-        finally:
-            connection.close()
+        with open_cursor(endpoints.home, secret, "workbench dashboards", **where) as cursor:
+            yield cursor
     except psycopg2.Error as error:
         said = " ".join(str(error).split())
         raise DashboardsError(
