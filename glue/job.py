@@ -1,12 +1,13 @@
 """The Glue job: raw objects in, one table and its quarantine out. Glue 5.1 runs this very file.
 
     --DATASET --RUN_TOKEN --RAW_BUCKET --CURATED_BUCKET --DATABASE (and Glue's own --JOB_NAME); --FULL true: all anew
-    --extra-py-files transform.py, increments.py, building.py, reading.py, raw_files.py, publication.py
+    --extra-py-files: the other modules of this folder
 
 It lists the dataset's raw objects, compares them with the ledger, and stops if nothing is new. Otherwise it reads and
-cleans what is new, builds the partitions anew that this concerns, checks that no row was lost, publishes, and writes a
-report to _reports/<dataset>/<token>.json. docs/data.md has the layout on S3, docs/adr/0012-job-and-publication.md and
-0017-increments.md the reasons.
+cleans what is new, builds the partitions anew that this concerns, checks that no row was lost, judges the table by the
+contract's rules, publishes, registers the partitions in the catalog, and writes a report to
+_reports/<dataset>/<token>.json. docs/data.md has the layout on S3; docs/adr/0012-job-and-publication.md,
+0017-increments.md and 0027-quality-rules.md have the reasons.
 """
 
 import hashlib
@@ -14,20 +15,23 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import building
+import gates  # type: ignore[import-not-found]
 import headers  # type: ignore[import-not-found]
 import increments
+import offenders  # type: ignore[import-not-found]
 import publication
 import raw_files
 import raw_json  # type: ignore[import-not-found]
 import raw_parquet  # type: ignore[import-not-found]
 import reading
+import registration  # type: ignore[import-not-found]
 import rejects  # type: ignore[import-not-found]
 import transform
 from awsglue.utils import getResolvedOptions
@@ -46,7 +50,7 @@ SESSION = {
     "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PushProjectionThroughUnion",
     "spark.sql.optimizer.inSetConversionThreshold": "2",
 }
-REPORTED = ("rows", "quarantined_by_reason", "unreadable_files", "unknown_columns", "columns")
+REPORTED = ("rows", "quarantined_by_reason", "unreadable_files", "unknown_columns", "columns", "history")
 
 
 class RawChangedError(Exception):
@@ -54,7 +58,7 @@ class RawChangedError(Exception):
 
 
 class QualityGateError(Exception):
-    """Too many rows are rejected; nothing was published."""
+    """Too many rows are rejected, or a rule of the contract is broken; nothing was published."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Run:
     contract_sha256: str
     code_sha256: str
     full: bool
+    database: str
     started: float
 
     @property
@@ -85,13 +90,13 @@ def open_run(arguments: list[str]) -> Run:
     digest = hashlib.sha256(json.dumps(contract, sort_keys=True).encode()).hexdigest()
     source = reading.Source(s3, options["RAW_BUCKET"], contract, place.bucket, f"{place.temporary}copies/")
     full = options.get("FULL", "") == "true"
-    return Run(source, place, digest, hash_code(), full, time.monotonic())
+    return Run(source, place, digest, hash_code(), full, options["DATABASE"], time.monotonic())
 
 
 def hash_code() -> str:
     """Return the hash of the job's own modules: other code may make other rows of the same objects."""
     modules = [transform, increments, building, reading, headers, raw_files, raw_json, raw_parquet, rejects]
-    modules += [publication]
+    modules += [publication, gates]
     files = [__file__, *(module.__file__ for module in modules)]
     return hashlib.sha256(b"".join(Path(str(file)).read_bytes() for file in files)).hexdigest()
 
@@ -109,6 +114,7 @@ def main(arguments: list[str]) -> None:
         write_report(run, ledger, "unchanged")
         return
     spark = start_spark()
+    gates.check_rules(spark, run.contract)
     for _ in range(READING_TRIES):
         print(plan.why)
         added = {name for entry in plan.kept.values() for name in entry["added_columns"]}
@@ -120,7 +126,8 @@ def main(arguments: list[str]) -> None:
     else:
         raise RawChangedError(f"raw objects of {run.place.dataset} kept changing while they were read; run it again")
     objects = describe_objects(run, plan, found, ledger)
-    check_gate(run, objects)
+    if refusal := gates.find_rejection(run.contract, objects.values()):
+        raise QualityGateError(refusal)
     written = publish_reading(building.Site(spark, run.place, found.contract), run, plan, (found, objects, ledger))
     write_report(run, written, "published")
     publication.sweep(run.place)
@@ -170,35 +177,13 @@ def describe_objects(
     return entries
 
 
-def check_gate(run: Run, objects: Mapping[str, dict[str, Any]]) -> None:
-    """Refuse the data where more rows are rejected than the contract allows.
-
-    Raises:
-        QualityGateError: with the share, the most frequent reasons, and the deliveries at fault.
-    """
-    active = [entry for entry in objects.values() if entry["state"] == ACTIVE]
-    rows, rejected = sum(entry["rows"] for entry in active), sum(entry["rejected"] for entry in active)
-    limit = run.contract["quarantine_limit"]
-    if rejected <= limit * rows:
-        return
-    counts = sorted(increments.sum_reasons(active).items(), key=lambda item: (-item[1], item[0]))
-    common = ", ".join(f"{reason} ({count})" for reason, count in counts[:5])
-    worst = sorted(active, key=lambda entry: (-entry["rejected"], entry["key"]))
-    faulty = [f"{entry['key']} ({entry['rejected']} of {entry['rows']})" for entry in worst if entry["rejected"]]
-    raise QualityGateError(
-        f"{rejected} of {rows} rows of {run.place.dataset} are rejected, more than the {limit:.0%} that "
-        f"its contract allows: {common}; most come from {', '.join(faulty[:3])}; take a delivery out with "
-        "`workbench reject OBJECT --reason …`, correct the files, or raise quarantineLimit in the contract"
-    )
-
-
 def publish_reading(
     site: building.Site,
     run: Run,
     plan: Plan,
     known: tuple[reading.Reading, Mapping[str, dict[str, Any]], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Build under _tmp/ what changes, check that no row was lost, publish, and return the ledger.
+    """Build under _tmp/ what changes, check that no row was lost, judge the table, publish, and return the ledger.
 
     Args:
         known: what was read, the entries of all raw objects, and the ledger before.
@@ -214,6 +199,7 @@ def publish_reading(
     rows = increments.count_rows(objects.values(), plan.gone, sum(entry["rows"] for entry in partitions), lost)
     if rows["readable"] != sum(count for name, count in rows.items() if name != "readable"):
         raise reading.LostRowsError(f"rows are unaccounted for: {rows}; nothing was published")
+    quality = judge_built(gates.Candidate(site, plan, built, before), found, objects)
     ledger = {
         "sequence": int(before["sequence"]) + 1,
         "rows": rows,
@@ -222,10 +208,26 @@ def publish_reading(
         "read": sorted(plan.to_read),
         "partitions": partitions,
         "quarantine": batches,
+        "quality": quality,
     }
     ledger |= describe_run(run, objects, site.contract)
+    ledger["history"] = gates.add_to_history(before, ledger, say_now())
     written: dict[str, Any] = publication.publish(run.place, built.copies + quarantine, ledger)
     return written
+
+
+def judge_built(
+    candidate: "gates.Candidate", found: reading.Reading, objects: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """Judge the table as it will be by the contract's rules, and return the verdicts.
+
+    Raises:
+        QualityGateError: it breaks a rule that the contract calls an error.
+    """
+    quality: dict[str, Any] = gates.judge_table(candidate)
+    if broken := gates.find_broken(quality):
+        raise QualityGateError(offenders.describe_broken(candidate, broken, found, objects))
+    return quality
 
 
 def describe_run(run: Run, objects: Mapping[str, dict[str, Any]], contract: Mapping[str, Any]) -> dict[str, Any]:
@@ -245,19 +247,32 @@ def describe_run(run: Run, objects: Mapping[str, dict[str, Any]], contract: Mapp
     }
 
 
+def say_now() -> str:
+    """Return the time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def write_report(run: Run, ledger: dict[str, Any], status: str) -> None:
-    """Write the report of this run: the totals of the whole dataset, and what this run did (`status`)."""
+    """Register the published partitions, and write the report of this run.
+
+    It has the totals of the whole dataset, and what this run did (`status`).
+    """
+    registered = registration.register(run.place, run.database, ledger, run.contract)
+    if registered.problem:
+        print(f"the catalog is not up to date, and the next run tries again: {registered.problem}")
     content = {
         "schema": 1,
         "dataset": run.place.dataset,
         "token": run.place.token,
         "status": status,
-        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "finished_at": say_now(),
         "seconds": round(time.monotonic() - run.started, 3),
         "objects": [{name: o[name] for name in ("key", "etag", "bytes", "rows", "state")} for o in ledger["objects"]],
         "read": ledger["read"] if status == "published" else [],
         "partitions": [{name: p[name] for name in ("key", "rows", "bytes")} for p in ledger["partitions"]],
         "quarantine": [entry["key"] for entry in ledger["quarantine"]],
+        "rules": ledger["quality"]["rules"],
+        "catalog": asdict(registered),
     }
     content |= {name: ledger[name] for name in REPORTED}
     key = f"_reports/{run.place.dataset}/{run.place.token}.json"

@@ -25,6 +25,7 @@ class StepConfig:
         as_of: the logical date: the `ingest_date` of what 01 uploads, and `:as_of` in saved queries.
         profile: where the services are, `local` or `aws`.
         files: what 01 ingests instead of the dataset's own source: a path, a glob, a folder or an s3:// URI.
+        full: whether 02 has the job read everything anew, though nothing changed.
     """
 
     dataset: str
@@ -32,9 +33,10 @@ class StepConfig:
     as_of: dt.date
     profile: str
     files: str = ""
+    full: bool = False
 
 
-def build_config(dataset: str, run_id: str = "", as_of: str = "", files: str = "") -> StepConfig:
+def build_config(dataset: str, run_id: str = "", as_of: str = "", files: str = "", full: bool = False) -> StepConfig:
     """Check a notebook's parameters and return them as one config.
 
     An empty `run_id` becomes a new one, an empty `as_of` today (UTC). The profile comes from WORKBENCH_PROFILE.
@@ -55,7 +57,7 @@ def build_config(dataset: str, run_id: str = "", as_of: str = "", files: str = "
             f'run_id "{run_id}" cannot name a run: use up to 80 letters, digits, dots, dashes and underscores, '
             "with a letter or digit first"
         )
-    return StepConfig(dataset=dataset, run_id=run_id, as_of=_read_date(as_of), profile=profile, files=files)
+    return StepConfig(dataset=dataset, run_id=run_id, as_of=_read_date(as_of), profile=profile, files=files, full=full)
 
 
 def _read_date(text: str) -> dt.date:

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from helpers.contract_rules import Rule, compile_rule
 from helpers.errors import ContractError, nearest
 
 DATASETS = Path(__file__).resolve().parent.parent / "datasets"
@@ -93,15 +94,18 @@ class Contract:
     ordering: tuple[tuple[str, bool], ...]  # (column, descending): the first row of a key is kept
     partition: str
     null_spellings: tuple[str, ...]
+    kind: str  # of raw files whose names do not tell: csv, json (lines), parquet
     delimiter: str
     quote: str
     encoding: str
     deliveries: str
+    unknown_columns: str  # add: they become columns of the table; report
     quarantine_limit: float
     source_script: Path | None
     source_arguments: tuple[str, ...]
     files: str | None
     queries_folder: Path
+    rules: tuple[Rule, ...] = ()
 
     @property
     def table(self) -> str:
@@ -191,9 +195,12 @@ def compile_contract(contract: Contract) -> dict[str, Any]:
         "ordering": [{"column": name, "descending": descending} for name, descending in contract.ordering],
         "partition": contract.partition,
         "null_spellings": list(contract.null_spellings),
-        "format": {"delimiter": contract.delimiter, "quote": contract.quote, "encoding": contract.encoding},
+        "format": {name: getattr(contract, name) for name in ("kind", "delimiter", "quote", "encoding")},
         "deliveries": contract.deliveries,
+        "unknown_columns": contract.unknown_columns,
         "quarantine_limit": contract.quarantine_limit,
+        "description": contract.description,
+        "quality": [compile_rule(rule) for rule in contract.rules],
     }
 
 

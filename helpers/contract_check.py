@@ -1,9 +1,10 @@
-"""Check contracts before anything starts: against the standard's own models, our reader, and their saved queries."""
+"""Check contracts before anything starts: by the standard's own models, our reader, and their rules and queries."""
 
 from pathlib import Path
 
 from helpers.contract import DATASETS, list_datasets, read_query
 from helpers.contract_reading import read_contract
+from helpers.contract_rules import find_query_mistakes
 from helpers.contract_yaml import Document, Place, read_document
 from helpers.errors import ContractError, UsageError, nearest
 
@@ -30,6 +31,7 @@ def find_mistakes(path: Path) -> list[str]:
         contract = read_contract(path)
     except ContractError as error:
         return list(dict.fromkeys([*found, str(error)]))
+    found += find_query_mistakes(contract)
     for query in sorted(contract.queries_folder.glob("*.sql")):
         try:
             read_query(query, contract.table)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.contract import Column, Contract
+from helpers.contract_quality import read_rules
 from helpers.contract_yaml import Document, Place, read_document
 from helpers.errors import nearest
 
@@ -30,6 +31,7 @@ _CONTRACT_PROPERTIES = (
     "nullSpellings",
     "ordering",
     "deliveries",
+    "unknownColumns",
     "quarantineLimit",
     "load",
     "verify",
@@ -39,6 +41,8 @@ _CONTRACT_PROPERTIES = (
 # Names that Python and Java both know and mean the same by.
 _ENCODINGS = ("UTF-8", "UTF-16", "windows-1252", *(f"ISO-8859-{part}" for part in (1, 2, 3, 4, 5, 7, 9, 13, 15)))
 _DELIVERIES = ("append", "replace_by_name")
+_KINDS = ("csv", "json", "parquet")
+_UNKNOWN = ("add", "report")
 _COLUMN_PROPERTIES = ("sourceNames", "spellings", "formats", "unit")
 
 
@@ -112,6 +116,7 @@ def _assemble(document: Document, custom: dict[str, tuple[Any, Place]], path: Pa
         source_arguments=tuple(map(str, source.get("arguments") or [])),
         files=value.get("files"),
         queries_folder=queries,
+        rules=read_rules(document, columns),
         **_read_handling(document, custom),
     )
 
@@ -119,7 +124,9 @@ def _assemble(document: Document, custom: dict[str, tuple[Any, Place]], path: Pa
 def _read_handling(document: Document, custom: dict[str, tuple[Any, Place]]) -> dict[str, Any]:
     """Return how raw files are read and how many bad rows are borne."""
     form, place = custom.get("format", ({}, ()))
-    form = {"delimiter": ",", "quote": '"', "encoding": "UTF-8"} | (form or {})
+    form = {"kind": "csv", "delimiter": ",", "quote": '"', "encoding": "UTF-8"} | (form or {})
+    if form["kind"] not in _KINDS:
+        document.fail(place, f'format kind "{form["kind"]}" is unknown; {nearest(str(form["kind"]), _KINDS)}')
     if len(str(form["delimiter"])) != 1 or len(str(form["quote"])) != 1:
         document.fail(place, "delimiter and quote are one character each")
     if str(form["encoding"]) not in _ENCODINGS:
@@ -127,11 +134,15 @@ def _read_handling(document: Document, custom: dict[str, tuple[Any, Place]]) -> 
     deliveries, place = custom.get("deliveries", ("append", ()))
     if deliveries not in _DELIVERIES:
         document.fail(place, f'deliveries "{deliveries}" is unknown; {nearest(str(deliveries), _DELIVERIES)}')
+    unknown, place = custom.get("unknownColumns", ("add", ()))
+    if unknown not in _UNKNOWN:
+        document.fail(place, f'unknownColumns "{unknown}" is unknown; {nearest(str(unknown), _UNKNOWN)}')
     limit, place = custom.get("quarantineLimit", (0.2, ()))
     if not isinstance(limit, int | float) or not 0 <= limit <= 1:
         document.fail(place, "quarantineLimit is a share of all rows, from 0 to 1")
-    return {name: str(form[name]) for name in ("delimiter", "quote", "encoding")} | {
+    return {name: str(form[name]) for name in ("kind", "delimiter", "quote", "encoding")} | {
         "deliveries": deliveries,
+        "unknown_columns": unknown,
         "quarantine_limit": float(limit),
     }
 

@@ -15,7 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from helpers.config import ROOT, StepConfig
 from helpers.contract import compile_contract, load_contract
-from helpers.errors import QualityGateError, StepError
+from helpers.contract_rules import find_query_mistakes
+from helpers.errors import ContractError, QualityGateError, StepError, WorkbenchError
 from helpers.objects import S3Object, differs, list_objects, put_hashed, read_json
 from helpers.progress import ProgressLine
 from helpers.record import step_entry
@@ -36,10 +37,16 @@ def renew_code(cfg: StepConfig) -> pd.DataFrame:
     """Put the job's script and the dataset's contract where the job reads them, where they differ; return the list.
 
     A run in progress is waited for: it must not find another contract halfway.
+
+    Raises:
+        ContractError: a mistake in the contract, also in the SQL of its rules, with file and line.
     """
     session = open_session(cfg.profile)
     s3, bucket = session.client("s3"), session.outputs.curated_bucket
-    contract = json.dumps(compile_contract(load_contract(cfg.dataset)), sort_keys=True, indent=1).encode()
+    promised = load_contract(cfg.dataset)
+    if mistakes := find_query_mistakes(promised):
+        raise ContractError(mistakes[0])
+    contract = json.dumps(compile_contract(promised), sort_keys=True, indent=1).encode()
     wanted = {f"_code/{path.name}": path.read_bytes() for path in sorted((ROOT / "glue").glob("[!_]*.py"))}
     wanted[f"_contracts/{cfg.dataset}.json"] = contract
     stale = {key: body for key, body in wanted.items() if differs(s3, bucket, key, body)}
@@ -55,11 +62,13 @@ def renew_code(cfg: StepConfig) -> pd.DataFrame:
 def run_job(cfg: StepConfig) -> TransformResult:
     """Run the Glue job over all raw objects of the dataset and return its report.
 
-    A run that an upload began by itself, and that has all of these objects, is followed instead of starting another.
+    A run that an upload began by itself, and that has all of these objects, is followed instead of starting another,
+    unless everything is to be read anew (`cfg.full`).
 
     Raises:
         StepError: nothing was ingested, or the job failed; the message names its log.
         QualityGateError: a gate refused the data; nothing was published.
+        ContractError: a rule of the contract cannot be evaluated.
     """
     started = time.monotonic()
     session = open_session(cfg.profile)
@@ -67,8 +76,10 @@ def run_job(cfg: StepConfig) -> TransformResult:
     listed = list_objects(session.client("s3"), raw, f"{cfg.dataset}/")
     if not listed:
         raise StepError(f"s3://{raw}/{cfg.dataset}/ holds nothing: run 01_ingest for {cfg.dataset} first")
-    if (triggered := _find_triggered(session, cfg, listed)) and (
-        result := _take_over(session, cfg, triggered, listed, started)
+    if (
+        not cfg.full
+        and (triggered := _find_triggered(session, cfg, listed))
+        and (result := _take_over(session, cfg, triggered, listed, started))
     ):
         return result
     with ProgressLine(f"job {session.outputs.job}") as progress:
@@ -151,7 +162,7 @@ def _start(session: Session, cfg: StepConfig, progress: ProgressLine) -> tuple[s
         if run["JobRunState"] in _ACTIVE:
             return token, run["Id"]
     token = f"{cfg.run_id}.{len(family) + 1}" if family else cfg.run_id
-    arguments = {"--DATASET": cfg.dataset, "--RUN_TOKEN": token}
+    arguments = {"--DATASET": cfg.dataset, "--RUN_TOKEN": token} | ({"--FULL": "true"} if cfg.full else {})
     tries = 0
     while True:
         try:
@@ -205,11 +216,13 @@ def _follow(session: Session, run_id: str, progress: ProgressLine, ours: bool = 
         raise
 
 
-def _name_job_failure(session: Session, run: "JobRunTypeDef") -> StepError | QualityGateError:
-    """Return the error of a run that did not succeed: a gate's by its type's name, which the job puts first."""
+def _name_job_failure(session: Session, run: "JobRunTypeDef") -> WorkbenchError:
+    """Return the error of a run that did not succeed, told by the name of its type, which the job puts first."""
     message = run.get("ErrorMessage", "no message")
     log = session.job_log(run["Id"])
     if message.startswith("QualityGateError"):
         gate = message.partition(":")[2].strip() or "a quality gate refused the data"
         return QualityGateError(f"{gate}; nothing was published; log: {log}")
+    if message.startswith("RuleError:"):
+        return ContractError(f"{message.partition(':')[2].strip()}; nothing was published; log: {log}")
     return StepError(f"job run {run['Id']} ended {run['JobRunState']}: {message}; log: {log}")

@@ -9,6 +9,8 @@ import pandas as pd
 from helpers.objects import S3Object
 
 _TABLE_ROWS = 10
+_HISTORY_ROWS = 10
+_LOST = ("duplicates_removed", "superseded", "quarantined")
 _FATES = {
     "readable": "readable in raw",
     "curated": "kept as curated",
@@ -20,7 +22,7 @@ _FATES = {
 
 @dataclass(frozen=True)
 class TransformResult:
-    """What the job reports of the whole dataset (`report`, see docs/job-report.md), and of this run.
+    """What the job reports of the whole dataset (`report`, see docs/data.md), and of this run.
 
     Attributes:
         job_run_id: the Glue job run that wrote the report.
@@ -90,6 +92,62 @@ class TransformResult:
         counts = sorted(self.report["quarantined_by_reason"].items(), key=lambda item: (-item[1], item[0]))
         return pd.DataFrame(counts, columns=["reason", "rows"])[:_TABLE_ROWS]
 
+    def broken(self, severity: str) -> list[str]:
+        """Return the rules of a severity, `error` or `warning`, that the table breaks."""
+        return [
+            entry["rule"] for entry in self.report["rules"] if not entry["passed"] and entry["severity"] == severity
+        ]
+
+    @property
+    def rules(self) -> pd.DataFrame:
+        """The contract's quality rules with what was found, what it was before, and whether they hold; at most ten.
+
+        Broken ones come first where there are more.
+        """
+        entries = self.report["rules"]
+        if len(entries) > _TABLE_ROWS:
+            entries = sorted(entries, key=lambda entry: bool(entry["passed"]))[:_TABLE_ROWS]
+        past = self._distinct_runs()[:-1]
+        before = past[-1]["figures"] if past else {}
+        rows = [
+            [
+                entry["rule"],
+                entry["severity"],
+                _say_figure(entry["figure"], entry["unit"]),
+                _say_figure(before[entry["rule"]], entry["unit"]) if entry["rule"] in before else "",
+                entry["must"],
+                "holds" if entry["passed"] else "is broken",
+            ]
+            for entry in entries
+        ]
+        return pd.DataFrame(rows, columns=["rule", "severity", "found", "before", "it must", "so it"])
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """What became of the rows that are not in the table, in percent of the readable ones, by publication.
+
+        The last ten that differ from the one before: a run that changed no figure adds no line. Times are in UTC.
+        """
+        rows = []
+        for line in self._distinct_runs()[-_HISTORY_ROWS:]:
+            counts, whole = line["rows"], line["rows"]["readable"] or 1
+            published = line["at"].replace("T", " ")[:16]
+            rows.append([published, counts["readable"], *(round(100 * counts[name] / whole, 2) for name in _LOST)])
+        return pd.DataFrame(rows, columns=["published", "readable rows", *(_name(name) for name in _LOST)])
+
+    @property
+    def shares(self) -> pd.DataFrame:
+        """The history without the numbers of rows, for a chart of percentages."""
+        return self.history.drop(columns="readable rows")
+
+    def _distinct_runs(self) -> list[dict[str, Any]]:
+        """Return the lines of the history that differ from the one before in rows or figures."""
+        found: list[dict[str, Any]] = []
+        for line in self.report["history"]:
+            if not found or any(line[name] != found[-1][name] for name in ("rows", "figures")):
+                found.append(line)
+        return found
+
     @property
     def unreadable(self) -> pd.DataFrame:
         """Files that could not be read at all, by name, with the reason."""
@@ -132,4 +190,15 @@ class TransformResult:
             "job_run_id": self.job_run_id,
             "adopted": self.adopted,
             "quarantined_by_reason": self.report["quarantined_by_reason"],
+            "rules": self.report["rules"],
+            "warnings": self.broken("warning"),
         }
+
+
+def _say_figure(figure: float | None, unit: str) -> str:
+    """Return a rule's figure with its unit."""
+    return "no number" if figure is None else f"{figure:,.6g} {unit}".rstrip()
+
+
+def _name(fate: str) -> str:
+    return f"{fate.replace('_', ' ')} (%)"

@@ -29,12 +29,14 @@ CRAWL = (
     " glue:BatchUpdatePartition glue:CreateTable glue:DeleteTable glue:GetDatabase glue:GetPartition glue:GetPartitions"
     " glue:GetTable glue:GetTables glue:UpdatePartition glue:UpdateTable"
 )
+REGISTER = "glue:BatchCreatePartition glue:BatchDeletePartition glue:GetPartitions glue:GetTable glue:UpdateTable"
 GRANTS = {
     "JobRole": {
         "s3:ListBucket": {RAW, CURATED},
         "s3:GetObject": {f"{RAW}/*", f"{CURATED}/_code/*", f"{CURATED}/_contracts/*"},
         f"{READ_WRITE} s3:DeleteObject": {f"{CURATED}/{part}/*" for part in ("data", "_tmp", "_ledger")},
         "s3:GetObject s3:PutObject": {f"{CURATED}/_reports/*"},
+        REGISTER: CATALOG,
         "logs:CreateLogStream logs:PutLogEvents": {f"{LOGS}:/aws-glue/jobs/*"},
         "cloudwatch:PutMetricData": {"*"},
     },

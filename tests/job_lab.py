@@ -29,6 +29,7 @@ class JobLab:
     stack: S3Stack
     work: Path
     worker: "list[subprocess.Popen[str]]" = field(default_factory=list)
+    catalog: str = "http://127.0.0.1:9"  # nobody listens there
 
     @property
     def s3(self) -> Any:
@@ -85,6 +86,8 @@ class JobLab:
             "PYTHONPATH": str(ROOT / "glue"),
             "PYSPARK_PYTHON": sys.executable,
             "AWS_ENDPOINT_URL_S3": self.stack.endpoint,
+            "AWS_ENDPOINT_URL_GLUE": self.catalog,
+            "AWS_MAX_ATTEMPTS": "1",  # of the catalog's client; where there is no catalog, nobody waits for one
             "AWS_ACCESS_KEY_ID": key["access_key_id"],
             "AWS_SECRET_ACCESS_KEY": key["secret_access_key"],
             "AWS_DEFAULT_REGION": "us-east-1",
