@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import awswrangler as wr
 import pandas as pd
+from botocore.exceptions import ClientError
 
 from helpers.catalog_query_table import crawl_table, read_last_report
 from helpers.config import StepConfig
@@ -161,7 +162,7 @@ def run_saved_queries(cfg: StepConfig) -> Answers:
         raise StepError(f"dataset {cfg.dataset} has no saved query: write one into its folder queries/")
     with ProgressLine(f"asking {len(queries)} saved queries", len(queries)) as progress:
         counting = _start_query(session, f'SELECT count(*) AS n FROM "{cfg.dataset}"', cfg.as_of)
-        asked = [(query, _start_query(session, query.sql, cfg.as_of)) for query in queries]
+        asked = [(query, start_saved_query(session, query, cfg.as_of)) for query in queries]
         answers = []
         for query, execution_id in asked:
             answers.append(_read_answer(session, query, execution_id))
@@ -183,6 +184,20 @@ def run_saved_queries(cfg: StepConfig) -> Answers:
     return Answers(cfg.dataset, tuple(answers), int(frame["n"].sum()), reported, uri, seconds)
 
 
+def start_saved_query(session: Session, query: SavedQuery, as_of: dt.date) -> str:
+    """Start a saved query; what Athena's grammar does not take is refused here already, with the query's name."""
+    try:
+        return _start_query(session, query.sql, as_of)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "InvalidRequestException":
+            raise
+        raise _refused(query, error.response["Error"]["Message"]) from error
+
+
+def _refused(query: SavedQuery, reason: object) -> StepError:
+    return StepError(f"query {query.name}: Athena refused it: {reason}; mend queries/{query.name}.sql of the dataset")
+
+
 def _start_query(session: Session, statement: str, as_of: dt.date) -> str:
     return str(
         wr.athena.start_query_execution(
@@ -199,7 +214,7 @@ def _read_answer(session: Session, query: SavedQuery, execution_id: str) -> Answ
     try:
         frame, scanned = _read_result(session, execution_id)
     except wr.exceptions.QueryFailed as error:
-        raise StepError(f"query {query.name}: Athena refused it: {error}") from error
+        raise _refused(query, error) from error
     if "order by" not in query.sql.lower():
         # A query that asks for no order gets none; a table that people compare needs one.
         frame = frame.sort_values(list(frame.columns), ignore_index=True)

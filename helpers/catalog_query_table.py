@@ -71,7 +71,7 @@ def crawl_table(cfg: StepConfig) -> CatalogTable:
         StepError: step 02 has not run, or the crawler failed.
     """
     session = open_session(cfg.profile)
-    reported = read_last_report(session, cfg)["rows"]["curated"]
+    report = read_last_report(session, cfg)
     glue: GlueClient = session.client("glue")
     name = session.outputs.crawler
     with ProgressLine(f"crawler {name}") as progress:
@@ -86,7 +86,7 @@ def crawl_table(cfg: StepConfig) -> CatalogTable:
     last = glue.get_crawler(Name=name)["Crawler"].get("LastCrawl", {})
     if last.get("Status") != "SUCCEEDED":
         raise StepError(f"crawler {name} ended {last.get('Status')}: {last.get('ErrorMessage', 'no message')}")
-    return _describe_table(session, cfg, int(reported))
+    return _describe_table(session, cfg, report)
 
 
 def read_last_report(session: Session, cfg: StepConfig) -> dict[str, Any]:
@@ -108,7 +108,19 @@ def _wait_until_ready(session: Session, progress: ProgressLine) -> None:
     progress.say("READY")
 
 
-def _describe_table(session: Session, cfg: StepConfig, reported: int) -> CatalogTable:
+def _why_no_table(dataset: str, report: dict[str, Any]) -> str:
+    """Say why there is nothing to query: the job kept no row, or the crawler did not see what it wrote."""
+    rows = report["rows"]
+    if rows["curated"]:
+        return f"the crawler made no table {dataset}: run 02_transform for it again"
+    unreadable = [f"{file['key'].rpartition('/')[2]} ({file['reason']})" for file in report["unreadable_files"]]
+    causes = [f"unreadable: {', '.join(unreadable[:3])}"] if unreadable else []
+    causes += [f"{rows['quarantined']} rows quarantined"] if rows["quarantined"] else []
+    said = "; ".join(causes) or "there were none"
+    return f"02_transform kept no row of {dataset} ({said}): compare the raw files with its contract.yaml"
+
+
+def _describe_table(session: Session, cfg: StepConfig, report: dict[str, Any]) -> CatalogTable:
     glue: GlueClient = session.client("glue")
     database = session.outputs.database
     try:
@@ -116,7 +128,7 @@ def _describe_table(session: Session, cfg: StepConfig, reported: int) -> Catalog
     except ClientError as error:
         if error.response["Error"]["Code"] != "EntityNotFoundException":
             raise
-        raise StepError(f"the crawler made no table {cfg.dataset}: run 02_transform for it again") from error
+        raise StepError(_why_no_table(cfg.dataset, report)) from error
     keys = table.get("PartitionKeys", [])
     every = [*table["StorageDescriptor"]["Columns"], *keys]
     pages = glue.get_paginator("get_partitions").paginate(DatabaseName=database, TableName=cfg.dataset)
@@ -126,5 +138,5 @@ def _describe_table(session: Session, cfg: StepConfig, reported: int) -> Catalog
         comments={column["Name"]: column["Comment"] for column in every if column.get("Comment")},
         partition_columns=tuple(key["Name"] for key in keys),
         partitions=sum(len(page["Partitions"]) for page in pages),
-        reported=reported,
+        reported=int(report["rows"]["curated"]),
     )

@@ -1,0 +1,48 @@
+"""Step 03 where it fails: what is wrong is named, with where to mend it."""
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers.catalog_query import crawl_table, start_saved_query
+from helpers.config import build_config
+from helpers.contract import SavedQuery
+from helpers.errors import StepError
+from helpers.session import open_session
+
+DATASET = "student_performance"
+HEADER = {
+    "key": f"{DATASET}/ingest_date=2026-01-01/0123456789ab-mine.csv",
+    "reason": "no known column in the header: a",
+}
+
+
+@pytest.mark.parametrize(
+    ("quarantined", "unreadable", "says"),
+    [
+        (0, [HEADER], r"kept no row of student_performance \(unreadable: 0123456789ab-mine\.csv \(no known column in"),
+        (7, [], r"kept no row of student_performance \(7 rows quarantined\): compare the raw files with its contract"),
+        (0, [], r"kept no row of student_performance \(there were none\)"),
+    ],
+)
+def test_a_table_without_rows_is_explained(stack: Path, quarantined: int, unreadable: list[Any], says: str) -> None:
+    """Where the job kept nothing there is no table, and the error says what the job's report tells about it."""
+    session = open_session()
+    place = {"Bucket": session.outputs.curated_bucket, "Key": f"_reports/{DATASET}/none.json"}
+    report = {"rows": {"curated": 0, "quarantined": quarantined}, "unreadable_files": unreadable}
+    session.client("s3").put_object(**place, Body=json.dumps(report).encode())
+    try:
+        with pytest.raises(StepError, match=says):
+            crawl_table(build_config(DATASET))
+    finally:
+        session.client("s3").delete_object(**place)
+
+
+def test_a_query_that_athena_does_not_read_is_named(stack: Path) -> None:
+    """A slip in a saved query names the query, Athena's reason with its place, and the file to mend."""
+    query = SavedQuery(name="01_slip", title="", question="", sql="SELECT gender FROM")
+    with pytest.raises(StepError, match=r"query 01_slip: Athena refused it: line 1:\d+: .*mend queries/01_slip\.sql"):
+        start_saved_query(open_session(), query, dt.date(2026, 1, 1))
