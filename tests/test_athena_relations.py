@@ -147,6 +147,17 @@ def test_hidden_and_empty_files_are_ignored(lab: AthenaLab) -> None:
     assert lab.rows("SELECT id FROM t") == [["1"]]
 
 
+def test_wildcards_in_a_name_are_letters(lab: AthenaLab) -> None:
+    """A file whose name holds `*`, `?` or brackets is read itself, once, and no other in its place."""
+    for number, name in enumerate(("e[1]", "e1", "a*", "ab", "c?", "cd", "[")):
+        lab.put(f"t/{name}.parquet", pa.table({"id": [number]}))
+        lab.put(f"csv/{name}.csv", f"{number}\n".encode())
+    parquet_table(lab, "id bigint")
+    lab.succeed("CREATE EXTERNAL TABLE lines (id bigint) " + TEXT.format("csv"))
+    for table in ("t", "lines"):
+        assert lab.rows(f"SELECT id FROM {table} ORDER BY id") == [[str(number)] for number in range(7)]
+
+
 @pytest.mark.parametrize("location", ["s3://nobucket/t/", "s3://data/../../etc/", "file:///etc/", "/etc/", "s3://./x"])
 def test_a_location_outside_of_the_buckets_is_refused(lab: AthenaLab, location: str) -> None:
     """Neither DDL nor a table that another service wrote reaches a file that is no object."""

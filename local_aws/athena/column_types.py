@@ -1,5 +1,7 @@
 """Types of the catalog's columns, and which stored types can be read as them without loss."""
 
+import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from local_aws.athena.dialect.types import UNBOUNDED, TrinoType
@@ -58,3 +60,13 @@ def quoted(name: str) -> str:
 def literal(text: str) -> str:
     """Quote a string for DuckDB."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def file_pattern(path: str) -> str:
+    """Return what DuckDB, which takes the name of a file for a pattern, reads as this file alone."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", path)
+
+
+def path_list(paths: Iterable[str]) -> str:
+    """Return a list of paths for DuckDB."""
+    return "[" + ", ".join(map(literal, paths)) + "]"

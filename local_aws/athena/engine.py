@@ -14,7 +14,7 @@ import duckdb
 import psutil
 
 from local_aws.athena import dialect
-from local_aws.athena.column_types import literal, quoted
+from local_aws.athena.column_types import file_pattern, literal, path_list, quoted
 from local_aws.athena.failures import changed_error, query_error
 from local_aws.athena.information_schema import (
     INFORMATION_SCHEMA,
@@ -173,9 +173,9 @@ class Session:
 
     def _close_in(self) -> None:
         folder = f"{self.folder}/"
-        paths = ", ".join(literal(path) for path in self.files)
+        allowed = path_list(dict.fromkeys(name for path in self.files for name in (path, file_pattern(path))))
         self._run(f"SET temp_directory = {literal(folder + 'spill')}")
-        self._run(f"SET allowed_paths = [{paths}]")
+        self._run(f"SET allowed_paths = {allowed}")
         self._run(f"SET allowed_directories = [{literal(folder)}]")
         self._run("SET enable_external_access = false")
         self._run("SET lock_configuration = true")

@@ -6,7 +6,7 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.parquet
 
-from local_aws.athena.column_types import file_list, is_bounded, literal, quoted, readable_as
+from local_aws.athena.column_types import file_pattern, is_bounded, literal, path_list, quoted, readable_as
 from local_aws.athena.dialect import types
 from local_aws.athena.dialect.types import TrinoType
 from local_aws.athena.errors import QueryError
@@ -127,7 +127,7 @@ def trino_type(stored: pa.DataType) -> TrinoType | None:
 
 def scan(files: Sequence[DataFile], partition_types: dict[str, str]) -> str:
     """Return the table function over files; with `partition_types`, partition columns come from `key=value` folders."""
-    paths = file_list(file.path for file in files)
+    paths = path_list(file_pattern(file.path) for file in files)
     if not partition_types:
         return f"read_parquet({paths}, hive_partitioning = false)"
     types = ", ".join(f"{quoted(name)}: {literal(type_)}" for name, type_ in partition_types.items())

@@ -7,7 +7,7 @@ Where a SerDe's reading of a cell is not known for certain the query fails with 
 import re
 from collections.abc import Mapping, Sequence
 
-from local_aws.athena.column_types import INTEGERS, is_bounded, literal
+from local_aws.athena.column_types import INTEGERS, file_pattern, is_bounded, literal, path_list
 from local_aws.athena.dialect.types import TrinoType
 from local_aws.athena.errors import QueryError
 from local_aws.athena.failures import raising
@@ -28,9 +28,9 @@ def lines_scan(files: Sequence[DataFile], skip: int) -> str:
     for file in files:
         if file.path.endswith(REFUSED):
             raise _unsupported(f"compression of {file.path}")
-    paths = ", ".join(literal(file.path) for file in files)
+    paths = path_list(file_pattern(file.path) for file in files)
     return (
-        f"read_csv([{paths}], header = false, skip = {skip}, auto_detect = false, columns = {{'line': 'VARCHAR'}}, "
+        f"read_csv({paths}, header = false, skip = {skip}, auto_detect = false, columns = {{'line': 'VARCHAR'}}, "
         "delim = '\x01\x02\x03', quote = '', escape = '', nullstr = '\x03\x02\x01', strict_mode = false, "
         f"{LINES})"
     )
@@ -83,9 +83,9 @@ def quoted_cells(columns: Columns, parameters: Mapping[str, str], files: Sequenc
             raise _unsupported(f"compression of {file.path}")
     raw = [f"c{number}" for number in range(len(columns))]
     spec = ", ".join(f"'{name}': 'VARCHAR'" for name in raw)
-    paths = ", ".join(literal(file.path) for file in files)
+    paths = path_list(file_pattern(file.path) for file in files)
     source = (
-        f"read_csv([{paths}], header = false, skip = {skip}, auto_detect = false, columns = {{{spec}}}, "
+        f"read_csv({paths}, header = false, skip = {skip}, auto_detect = false, columns = {{{spec}}}, "
         f"delim = {literal(separator)}, quote = {literal(quote)}, escape = {literal(quote)}, null_padding = true, "
         f"nullstr = '\x03\x02\x01', strict_mode = false, parallel = false, {LINES})"
     )
