@@ -180,7 +180,11 @@ def _open_view(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
     """Make the file the relation `raw` with text columns c0, c1, …; return how the file spells them."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if ".parquet" in suffixes or ".json" in suffixes or ".jsonl" in suffixes or ".ndjson" in suffixes:
-        source = connection.read_parquet(str(path)) if ".parquet" in suffixes else connection.read_json(str(path))
+        if ".parquet" in suffixes:
+            source = connection.read_parquet(str(path))
+        else:  # a line that is no object counts as a record of missing cells
+            lines = "SELECT * FROM read_json(?, format='newline_delimited', ignore_errors=true)"
+            source = connection.sql(lines, params=[str(path)])
         chosen = ", ".join(f'"{_quote(name)}"::VARCHAR AS c{at}' for at, name in enumerate(source.columns))
         source.select(chosen).create("raw")
         return list(source.columns)

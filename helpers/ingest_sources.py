@@ -18,6 +18,7 @@ from helpers.session import Session, open_session
 
 _SOURCE_SECONDS = 1800
 _WILDCARDS = "*?["
+_ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class RawFile:
 
 
 def find_files(cfg: StepConfig) -> list[RawFile]:
-    """Return the files to ingest, by name. A session is opened only where they are in S3.
+    """Return the files to ingest, by name; what is packed with zstd, which Spark cannot read, comes unpacked.
+
+    A session is opened only where files are in S3.
 
     Raises:
         InputError: a file is missing or unreadable, a folder is empty, a pattern matches nothing; it is named.
@@ -49,7 +52,34 @@ def find_files(cfg: StepConfig) -> list[RawFile]:
     for file in found:
         if not os.access(file.path, os.R_OK):
             raise InputError(f"{file.path} cannot be read: check its permissions")
-    return sorted(found, key=lambda file: (file.name, file.origin))
+    return sorted(map(_unpack_zstd, found), key=lambda file: (file.name, file.origin))
+
+
+def _unpack_zstd(file: RawFile) -> RawFile:
+    """Return a file packed with zstd as one without, under its name without the ending, in the state folder.
+
+    One that is not whole stays as it is: the job lists it among the unreadable files.
+    """
+    with file.path.open("rb") as packed:
+        if packed.read(len(_ZSTD)) != _ZSTD:
+            return file
+        packed.seek(0)
+        digest = hashlib.file_digest(packed, "sha256").hexdigest()[:16]
+    import pyarrow as pa  # a third of a second, for few
+
+    name = file.name.removesuffix(".zst").removesuffix(".zstd")
+    folder = find_home() / "cache" / "sources" / "zstd" / digest
+    if not (folder / name).is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as making:
+            whole = Path(making) / name
+            try:
+                with pa.CompressedInputStream(pa.OSFile(str(file.path)), "zstd") as source, whole.open("wb") as target:
+                    shutil.copyfileobj(source, target, 1 << 20)
+            except OSError:
+                return file
+            os.replace(whole, folder / name)
+    return RawFile(folder / name, file.origin)
 
 
 def _match_paths(pattern: str) -> list[Path]:

@@ -50,6 +50,12 @@ def test_a_broken_file_is_described_and_not_refused(tmp_path: Path, content: byt
     assert pd.Series([found.problems[0].problem]).str.contains(problem).all()
 
 
+def test_a_broken_json_line_is_one_record(tmp_path: Path) -> None:
+    """A line that is no object does not keep the others from being counted."""
+    (file,) = profile(tmp_path, b'{"a": 1}\n{"a": \n{"a": 3, "b": {"c": 1}}\n', "t.jsonl").files
+    assert (file.rows, file.problem, [column.missing for column in file.columns]) == (3, "", [1, 2])
+
+
 def test_other_formats_and_encodings_are_read(tmp_path: Path) -> None:
     """JSON lines, Parquet, a byte order mark, another delimiter and UTF-16 come out with their columns."""
     pd.DataFrame({"a": [1, 2], "b": [None, "x"]}).to_parquet(tmp_path / "t.parquet")
