@@ -19,6 +19,11 @@ class _Planted(_ast.NodeTransformer):
 def _plant():
     result = _pathlib.Path(_os.environ["WORKBENCH_STEP_RESULT"])
     step, kind = _os.environ["FAULT"].split()
+    if kind == "secret":
+        secret = _os.environ["SOME_PASSWORD"]
+        print(dict(_os.environ))
+        _os.write(2, secret.encode())
+        raise RuntimeError(f"cannot connect as me with {secret}")
     if kind == "cell":
         raise ValueError("planted")
     if kind == "kernel":

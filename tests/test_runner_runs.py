@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from fault_lab import plant_faults
 from workbench.leftovers import RUN_MARK
 from workbench.notebooks import STEPS
 
+ROOT = Path(__file__).resolve().parent.parent
+CHECKOUT = ("workbench", "helpers", "local_aws", "infra", "glue", "lambdas", "datasets", "notebooks")
 DATASET = "student_sample"
 ERRORS = {"cell": "ValueError", "kernel": "KernelDied", "limit": "TimeLimit", "disk": "DiskFull"}
 EVENTS = ("SIGINT", "SIGTERM", "SIGKILL", *ERRORS)
@@ -25,9 +28,10 @@ ROUNDS = int(os.environ.get("ROUNDS", "1"))
 
 
 def workbench(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the command on the stack of the tests."""
+    """Run the command on the stack of the tests, in this checkout or the one that PYTHONPATH names."""
     return subprocess.run(
         [sys.executable, "-m", "workbench", *arguments],
+        cwd=variables.get("PYTHONPATH", ROOT),
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
@@ -174,10 +178,80 @@ def test_a_backfill_puts_each_day_under_its_date(good: dict[str, Any], stack: Pa
 
 
 @pytest.mark.slow
-def test_a_planted_secret_is_nowhere(good: dict[str, Any]) -> None:
-    """A secret of the environment that an error's text holds is in no file of the runs."""
-    secret = "planted-hunter2-secret"
-    done = workbench("run", "--dataset", DATASET, "-p", f"files=nowhere/{secret}.csv", SOME_PASSWORD=secret)
-    assert done.returncode == 1
-    files = [path for path in Path(os.environ["WORKBENCH_RUNS"]).rglob("*") if path.is_file()]
-    assert not [path for path in files if secret.encode() in path.read_bytes()]
+@pytest.mark.parametrize("kernels", ["forked", "cold"])
+def test_a_planted_secret_is_nowhere(good: dict[str, Any], tmp_path: Path, kernels: str) -> None:
+    """A secret that a parameter's value, a cell's output, a kernel's own words and a traceback hold is in no file."""
+    secret = 'planted"hunter2<secret>'
+    planted = {"IPYTHONDIR": str(plant_faults(tmp_path)), "FAULT": "01_ingest secret", "SOME_PASSWORD": secret}
+    for arguments in (["-p", f"files=nowhere/{secret}.csv"], []):
+        done = workbench("run", "--dataset", DATASET, "--full", *arguments, WORKBENCH_KERNELS=kernels, **planted)
+        assert done.returncode == 1 and "cannot connect as me with" in done.stderr, done.stderr
+        record = records()[-1]
+        assert record["steps"][0]["error"]["message"] == "cannot connect as me with [redacted]"
+        files = [path for path in Path(os.environ["WORKBENCH_RUNS"]).rglob("*") if path.is_file()]
+        assert not [path for path in files if b"hunter2" in path.read_bytes()]
+    assert workbench("run", "--dataset", DATASET, "-p", f"db_password={secret}").returncode == 2
+    assert records()[-1]["run_id"] == record["run_id"]
+
+
+@pytest.mark.slow
+def test_a_replay_runs_all_again_and_is_equal(good: dict[str, Any]) -> None:
+    """A new record that names the one it replays, with its date; one that failed is not replayed but repaired."""
+    done = workbench("replay", good["run_id"])
+    assert done.returncode == 0, done.stderr
+    replayed = records()[-1]
+    assert replayed["parent"] == {"run": good["run_id"], "relation": "replays"}
+    assert [step["status"] for step in replayed["steps"]] == ["succeeded"] * 4
+    assert replayed["as_of"] == good["as_of"] and replayed["table"] == good["table"]
+    done = workbench("runs", "diff", good["run_id"], replayed["run_id"])
+    assert done.returncode == 0, done.stdout
+    failed = workbench("run", "--dataset", DATASET, "-p", "files=nowhere.csv")
+    assert failed.returncode == 1
+    done = workbench("replay", records()[-1]["run_id"])
+    assert (done.returncode, "workbench repair" in done.stderr) == (2, True)
+
+
+@pytest.mark.slow
+def test_runs_of_two_clones_are_equal_until_a_cell_changes(good: dict[str, Any], stack: Path, tmp_path: Path) -> None:
+    """Another copy of the checkout with an empty state folder comes to the same; a changed input cell is named."""
+    clone, file = tmp_path / "clone", tmp_path / "day.csv"
+    clone.mkdir()
+    for name in CHECKOUT:
+        shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "requirements.lock", clone)
+    [sample] = list((stack / "lake").glob("*-raw-*/student_sample/*/*2024-01.csv"))[:1]
+    file.write_text(sample.read_text())
+    told = ("run", "--dataset", DATASET, "--full", "-p", f"files={file}", "-p", "as_of=2031-02-03")
+    ours = {"WORKBENCH_HOME": str(tmp_path / "a"), "WORKBENCH_RUNS": str(tmp_path / "runs-a")}
+    theirs = {"WORKBENCH_HOME": str(tmp_path / "b"), "WORKBENCH_RUNS": str(tmp_path / "runs-b")}
+    ours["PYTHONPATH"], theirs["PYTHONPATH"] = str(ROOT), str(clone)
+    try:
+        assert workbench(*told, **ours).returncode == 0
+        done = workbench(*told, **theirs)
+        assert done.returncode == 0, done.stderr
+        pair = [str(tmp_path / name / "latest") for name in ("runs-a", "runs-b")]
+        compared = workbench("runs", "diff", *pair)
+        assert (compared.returncode, "the runs are equal" in compared.stdout) == (0, True), compared.stdout
+        change_a_score(file)
+        workbench("reset", "--yes", **theirs)
+        assert workbench(*told, **theirs).returncode == 0
+        compared = workbench("runs", "diff", *pair, "--html", str(tmp_path / "diff.html"))
+        assert compared.returncode == 1 and "equal: Steps, Parameters" in compared.stdout, compared.stdout
+        assert "day.csv" in compared.stdout and "column math_score" in compared.stdout
+        assert "column student_id" not in compared.stdout and "day.csv" in (tmp_path / "diff.html").read_text()
+    finally:
+        for each in (ours, theirs):
+            workbench("reset", "--yes", **each)
+
+
+def change_a_score(file: Path) -> None:
+    """Change the math score of a file's first row whose score is a whole number below 90."""
+    lines = file.read_text().splitlines()
+    at = lines[0].split(",").index("math_score")
+    for number, line in enumerate(lines[1:], start=1):
+        cells = line.split(",")
+        if len(cells) == len(lines[0].split(",")) and '"' not in line and cells[at].isdigit() and int(cells[at]) < 90:
+            lines[number] = ",".join([*cells[:at], str(int(cells[at]) + 1), *cells[at + 1 :]])
+            file.write_text("\n".join(lines) + "\n")
+            return
+    raise AssertionError("no score to change")

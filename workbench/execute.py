@@ -20,7 +20,9 @@ from workbench.executed import SCHEME, AtomicHandler, mend, read_cell_seconds
 from workbench.interruption import OutOfTime, stoppable
 from workbench.leftovers import RUN_MARK, end_kernels, watched
 from workbench.notebooks import ROOT, Notebook
+from workbench.redaction import redact_file
 
+KERNELS_LOG = "kernels.log"
 RESULT_VARIABLE = "WORKBENCH_STEP_RESULT"
 KERNEL_DEATH = "the kernel died, which is often for want of memory; its last words are in kernels.log"
 
@@ -72,6 +74,7 @@ def execute_notebook(execution: Execution) -> StepOutcome:
             os.environ.pop(variable, None)
         end_kernels(execution.run_id)
         mend(output, error)
+        redact_file(output.parent / KERNELS_LOG)
     recorded = _read_result(result)
     kernel, cells = (kernels or ["cold"])[-1], read_cell_seconds(output)
     if error is None:
@@ -103,7 +106,7 @@ def _run_papermill(execution: Execution, kernels: list[str]) -> dict[str, Any] |
             progress_bar=False,
             engine_name=NAME,
             shutdown_kernel="immediate",
-            kernel_manager_class=log_kernels(execution.output.parent / "kernels.log", kernels),
+            kernel_manager_class=log_kernels(execution.output.parent / KERNELS_LOG, kernels),
         )
     except PapermillExecutionError as error:
         return {"cell": error.exec_count, "type": error.ename, "message": error.evalue, "exit_code": 1}

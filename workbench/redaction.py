@@ -47,6 +47,17 @@ def _redact(text: str, secrets: tuple[str, ...]) -> str:
     return text
 
 
+def redact_file(path: Path) -> None:
+    """Replace every secret in a file that another process wrote; a file that is not there is no matter."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        return
+    clean = redact(text)
+    if clean != text:
+        path.write_text(clean, encoding="utf-8", errors="surrogateescape")
+
+
 def redact_values(document: Any) -> Any:
     """Return a JSON document with every secret in its texts replaced; its shape stays."""
     return _redact_values(document, known_secrets())

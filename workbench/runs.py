@@ -11,6 +11,7 @@ from typing import Any
 
 from workbench.errors import UsageError, suggest
 from workbench.record import ROOT, SCHEMA, Manifest, StepRecord, append_log, process_lives, utc_now, write_manifest
+from workbench.redaction import redact_file
 
 KILLED = "the runner was killed"
 
@@ -125,4 +126,5 @@ def mark_interrupted(run: Run, reason: str) -> None:
     (run.folder / ".reserve").unlink(missing_ok=True)
     for left in run.folder.glob("*.result.json*"):
         left.unlink(missing_ok=True)
+    redact_file(run.folder / "kernels.log")  # written by the kernels' own processes
     append_log(run.folder, "run ended", status=manifest.status, reason=reason)
