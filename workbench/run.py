@@ -290,7 +290,7 @@ def take_figures(step: StepRecord, manifest: Manifest, figures: dict[str, Any]) 
     step.rows_out = figures.get("rows_out")
     step.rows_quarantined = figures.get("rows_quarantined")
     step.outputs = list(figures.get("outputs", []))
-    named = ("job_run_id", "quarantined_by_reason", "uploaded", "changed", "inputs", "verification")
+    named = ("job_run_id", "quarantined_by_reason", "rules", "uploaded", "changed", "inputs", "verification")
     step.details = {name: figures[name] for name in named if name in figures}
     known = {entry["uri"] for entry in manifest.inputs}
     manifest.inputs += [entry for entry in figures.get("inputs", []) if entry["uri"] not in known]
