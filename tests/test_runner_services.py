@@ -98,7 +98,6 @@ def own_kernels(stack: Path) -> Iterator[None]:
 def make_manifest(status: str = "failed") -> Manifest:
     """Return a small record with an object that was read and a table that was written."""
     error = {"type": "ValueError", "message": "why", "exit_code": 1} if status == "failed" else None
-    columns = {"columns": [{"name": "score", "type": "double"}]}
     step = StepRecord("02_transform", status, outputs=["s3://curated/data/student_sample/"], rows_out=9, error=error)
     return Manifest(
         run_id="r1",
@@ -110,7 +109,7 @@ def make_manifest(status: str = "failed") -> Manifest:
         process={},
         git={},
         lock_sha256="0" * 64,
-        steps=[replace(step, details=columns)],
+        steps=[step],
         status=status,
         error="why" if status == "failed" else None,
         inputs=[{"uri": "s3://raw/student_sample/x.csv", "etag": "1", "bytes": 1}],

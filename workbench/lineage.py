@@ -87,20 +87,31 @@ def _job_facets(step: StepRecord | None) -> dict[str, Any]:
 
 
 def _outputs(manifest: Manifest, step: StepRecord | None) -> list[dict[str, Any]]:
-    """Return the datasets written: those of a table carry its columns and how many rows were written."""
+    """Return the datasets written: the table of a dataset carries its columns and, from the job, how many rows."""
     found = []
     for uri in step.outputs if step else manifest.outputs:
         dataset = _dataset(uri)
-        rows = step.rows_out if step else None
+        rows = step.rows_out if step and step.notebook == "02_transform" else None  # 04 counts all relations together
         table = uri.rstrip("/").endswith((f"data/{manifest.dataset}", f"analytics/{manifest.dataset}"))
-        if table and step and step.details.get("columns"):
-            fields = [{"name": column["name"], "type": column["type"]} for column in step.details["columns"]]
+        if table and (fields := _fields(manifest.dataset)):
             dataset["facets"]["schema"] = _facet("1-1-1/SchemaDatasetFacet", fields=fields)
         if table and rows is not None:
             facet = _facet("1-0-2/OutputStatisticsOutputDatasetFacet", rowCount=rows)
             dataset["outputFacets"] = {"outputStatistics": facet}
         found.append(dataset)
     return found
+
+
+def _fields(dataset: str) -> list[dict[str, str]]:
+    """Return the columns of a dataset's table as its contract has them; none of a dataset that is no more."""
+    from helpers.contract import load_contract
+    from helpers.errors import WorkbenchError
+
+    try:
+        columns = load_contract(dataset).table_columns
+    except WorkbenchError:
+        return []
+    return [{"name": each.name, "type": each.type, "description": each.description} for each in columns]
 
 
 def _dataset(uri: str) -> dict[str, Any]:
