@@ -1,7 +1,8 @@
 """Lineage events against the members that the standard requires.
 
 Source: the OpenLineage specification, spec/OpenLineage.json and spec/facets/*.json of the repository
-github.com/OpenLineage/OpenLineage (Apache 2.0). The tables below say in our words which members an event and each facet must have.
+github.com/OpenLineage/OpenLineage (Apache 2.0). The tables below say in our words which members an event and each facet
+must have.
 """
 
 import datetime as dt
