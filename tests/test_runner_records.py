@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from workbench.cli import main
 from workbench.console import count
 from workbench.difference import compare_runs
 from workbench.errors import BusyError, UsageError
@@ -277,3 +278,39 @@ def test_a_run_that_ended_early_is_compared_as_far_as_it_got(runs: Path) -> None
 def test_numbers_agree_with_their_words(number: int, says: str) -> None:
     """One has no plural."""
     assert count(number, "run") == says
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("list", "--last", "0"), "list at least 1"),
+        (("list", "--dataset", "student_sampel"), "did you mean student_sample"),
+        (("show", "r99"), "run r99 is unknown"),
+        (("diff", "r01", "r99"), "run r99 is unknown"),
+        (("prune", "--keep", "0"), "keep at least 1"),
+        (("lst",), "did you mean list"),
+    ],
+)
+def test_wrong_usage_of_runs_is_one_line(
+    runs: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], says: str
+) -> None:
+    """Code 2 and one line that says what is expected or which name is near."""
+    make_run(runs, "r01")
+    assert main(["runs", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert says in told and told.count("\n") == 1
+
+
+def test_the_command_lists_shows_and_prunes(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ids are never broken into two lines, a broken record is told, and what is removed is named."""
+    for number in range(3):
+        make_run(runs, f"20261124T234453-a_dataset_with_a_long_name-r0{number}")
+    (runs / "r9").mkdir()
+    (runs / "r9" / "manifest.json").write_text("{")
+    assert main(["runs"]) == 0
+    told = capsys.readouterr().out
+    assert "3 runs" in told and "20261124T234453-a_dataset_with_a_long_name-r02" in told and "skipped: " in told
+    assert main(["runs", "prune", "--keep", "2"]) == 0
+    assert "removed 1 run: 20261124T234453-a_dataset_with_a_long_name-r00" in capsys.readouterr().out
+    assert main(["runs", "show", "20261124T234453-a_dataset_with_a_long_name-r01"]) == 0
+    assert sorted(path.name[-3:] for path in runs.iterdir() if path.is_dir()) == ["r01", "r02", "r9"]

@@ -60,7 +60,11 @@ class Interrupted(CommandError):
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean a, b?`, or the known names where none is near."""
+    """Return `; did you mean a, b?`, or the known names where none is near, the last ones of many."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"; did you mean {', '.join(near)}?" if near else f"; known: {', '.join(names)}"
+    return (
+        f"; did you mean {', '.join(near)}?"
+        if near
+        else f"; known: {'…, ' if len(names) > 12 else ''}{', '.join(names[-12:])}"
+    )

@@ -50,7 +50,9 @@ def read_settings(path: Path | None = None) -> Settings:
 
     try:
         document = yaml.safe_load(place.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise UsageError(f"{place} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{place} cannot be read as YAML: {error}") from error
     if not isinstance(document, dict):
         raise UsageError(f"{place} must hold name: value, a line a setting")

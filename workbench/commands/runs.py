@@ -35,12 +35,18 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def _list(arguments: argparse.Namespace, output: Output) -> int:
+    from workbench.errors import UsageError, suggest
     from workbench.runs import list_runs, runs_folder
 
-    dataset = getattr(arguments, "dataset", None)
-    found = [run.manifest for run in list_runs(output.line) if dataset in (None, run.manifest.dataset)]
+    dataset, last = getattr(arguments, "dataset", None), getattr(arguments, "last", 20)
+    if last < 1:
+        raise UsageError(f"--last {last}: list at least 1")
+    known = [run.manifest for run in list_runs(output.line)]
+    found = [manifest for manifest in known if dataset in (None, manifest.dataset)]
+    if known and dataset and not found:
+        raise UsageError(f"no run of a dataset {dataset}{suggest(dataset, {manifest.dataset for manifest in known})}")
     rows = []
-    for manifest in found[: getattr(arguments, "last", 20)]:
+    for manifest in found[:last]:
         transform = next((step for step in manifest.steps if step.notebook == "02_transform"), None)
         rows_out = transform.rows_out if transform else None
         rows.append(
