@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -28,10 +29,10 @@ ROUNDS = int(os.environ.get("ROUNDS", "1"))
 
 
 def workbench(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the command on the stack of the tests, in this checkout or the one that PYTHONPATH names."""
+    """Run the command on the stack of the tests, in this checkout or the one that CHECKOUT names."""
     return subprocess.run(
         [sys.executable, "-m", "workbench", *arguments],
-        cwd=variables.get("PYTHONPATH", ROOT),
+        cwd=variables.pop("CHECKOUT", ROOT),
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
@@ -182,7 +183,8 @@ def test_a_backfill_puts_each_day_under_its_date(good: dict[str, Any], stack: Pa
 @pytest.mark.parametrize("kernels", ["forked", "cold"])
 def test_a_planted_secret_is_nowhere(good: dict[str, Any], tmp_path: Path, kernels: str) -> None:
     """A secret that a parameter's value, a cell's output, a kernel's own words and a traceback hold is in no file."""
-    secret = 'planted"hunter2<secret>'
+    word = secrets.token_hex(4)  # in no file of the checkout, whose changes are in the record
+    secret = f'planted"{word}<secret>'
     planted = {"IPYTHONDIR": str(plant_faults(tmp_path)), "FAULT": "01_ingest secret", "SOME_PASSWORD": secret}
     for arguments in (["-p", f"files=nowhere/{secret}.csv"], []):
         done = workbench("run", "--dataset", DATASET, "--full", *arguments, WORKBENCH_KERNELS=kernels, **planted)
@@ -190,7 +192,7 @@ def test_a_planted_secret_is_nowhere(good: dict[str, Any], tmp_path: Path, kerne
         record = records()[-1]
         assert record["steps"][0]["error"]["message"] == "cannot connect as me with [redacted]"
         files = [path for path in Path(os.environ["WORKBENCH_RUNS"]).rglob("*") if path.is_file()]
-        assert not [path for path in files if b"hunter2" in path.read_bytes()]
+        assert not [path for path in files if word.encode() in path.read_bytes()]
     assert workbench("run", "--dataset", DATASET, "-p", f"db_password={secret}").returncode == 2
     assert records()[-1]["run_id"] == record["run_id"]
 
@@ -198,13 +200,15 @@ def test_a_planted_secret_is_nowhere(good: dict[str, Any], tmp_path: Path, kerne
 @pytest.mark.slow
 def test_a_replay_runs_all_again_and_is_equal(good: dict[str, Any]) -> None:
     """A new record that names the one it replays, with its date; one that failed is not replayed but repaired."""
-    done = workbench("replay", good["run_id"])
+    assert workbench("run", "--dataset", DATASET, "-p", "as_of=2024-05-06").returncode == 0
+    first = records()[-1]
+    done = workbench("replay", first["run_id"])
     assert done.returncode == 0, done.stderr
     replayed = records()[-1]
-    assert replayed["parent"] == {"run": good["run_id"], "relation": "replays"}
+    assert replayed["parent"] == {"run": first["run_id"], "relation": "replays"}
     assert [step["status"] for step in replayed["steps"]] == ["succeeded"] * 4
-    assert replayed["as_of"] == good["as_of"] and replayed["table"] == good["table"]
-    done = workbench("runs", "diff", good["run_id"], replayed["run_id"])
+    assert replayed["as_of"] == "2024-05-06" and replayed["table"] == first["table"]
+    done = workbench("runs", "diff", first["run_id"], replayed["run_id"])
     assert done.returncode == 0, done.stdout
     failed = workbench("run", "--dataset", DATASET, "-p", "files=nowhere.csv")
     assert failed.returncode == 1
@@ -225,7 +229,7 @@ def test_runs_of_two_clones_are_equal_until_a_cell_changes(good: dict[str, Any],
     told = ("run", "--dataset", DATASET, "--full", "-p", f"files={file}", "-p", "as_of=2031-02-03")
     ours = {"WORKBENCH_HOME": str(tmp_path / "a"), "WORKBENCH_RUNS": str(tmp_path / "runs-a")}
     theirs = {"WORKBENCH_HOME": str(tmp_path / "b"), "WORKBENCH_RUNS": str(tmp_path / "runs-b")}
-    ours["PYTHONPATH"], theirs["PYTHONPATH"] = str(ROOT), str(clone)
+    theirs["CHECKOUT"] = str(clone)
     try:
         assert workbench(*told, **ours).returncode == 0
         done = workbench(*told, **theirs)

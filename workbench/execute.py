@@ -6,11 +6,13 @@ WORKBENCH_STEP_RESULT; a failing helper entry writes its error there, with the e
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,8 +63,7 @@ def execute_notebook(execution: Execution) -> StepOutcome:
     kernels: list[str] = []
     error: dict[str, Any] | None = {"type": "Interrupted", "message": "stopped from outside", "exit_code": 130}
     try:
-        with stoppable(execution.seconds), watched(execution.run_id):
-            os.environ |= {RESULT_VARIABLE: str(result), RUN_MARK: execution.run_id}
+        with stoppable(execution.seconds), watched(execution.run_id), _told(execution, result):
             error = _run_papermill(execution, kernels)
     except OutOfTime:
         message = f"took longer than {execution.seconds:g} s; raise step_seconds or run_seconds in workbench.yaml"
@@ -70,8 +71,6 @@ def execute_notebook(execution: Execution) -> StepOutcome:
     except KeyboardInterrupt as stopped:
         raise Interrupted(f"{notebook.name} was interrupted") from stopped
     finally:
-        for variable in (RESULT_VARIABLE, RUN_MARK):
-            os.environ.pop(variable, None)
         end_kernels(execution.run_id)
         mend(output, error)
         redact_file(output.parent / KERNELS_LOG)
@@ -81,6 +80,23 @@ def execute_notebook(execution: Execution) -> StepOutcome:
         return StepOutcome("succeeded", recorded, None, cells, kernel)
     own = (recorded.get("error") or {}) if error["type"] not in ("TimeLimit", "DiskFull") else {}
     return StepOutcome("failed", recorded, {**error, **own}, cells, kernel)
+
+
+@contextlib.contextmanager
+def _told(execution: Execution, result: Path) -> Iterator[None]:
+    """Have the environment say what a kernel must know: where its result goes, whose it is, and which checkout's.
+
+    The helpers are this checkout's, whose hashes the run keeps, also where the installed ones are another's.
+    """
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    told = {RESULT_VARIABLE: str(result), RUN_MARK: execution.run_id, "PYTHONPATH": path}
+    earlier = {name: os.environ.get(name) for name in told}
+    os.environ |= told
+    try:
+        yield
+    finally:
+        for name, value in earlier.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
 def _run_papermill(execution: Execution, kernels: list[str]) -> dict[str, Any] | None:
