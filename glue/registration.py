@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 Values = tuple[str, ...]
 CREATED_AT_ONCE, DELETED_AT_ONCE = 100, 25  # Glue takes no more in one call
+LETTERS = 255  # of a comment, at most
 # What a Table has and a TableInput may have.
 TABLE_INPUT = (
     *("Name", "Description", "Owner", "LastAccessTime", "LastAnalyzedTime", "Retention", "StorageDescriptor"),
@@ -86,12 +87,12 @@ def connect(place: Place) -> "GlueClient":
 
 
 def find_table(glue: "GlueClient", database: str, name: str) -> Json | None:
-    """Return a table; None where the catalog has none of this name yet."""
+    """Return a table; None where the catalog has none of this name yet, or one of another kind that has no place."""
     try:
         table: Json = glue.get_table(DatabaseName=database, Name=name)["Table"]  # type: ignore[assignment]
     except glue.exceptions.EntityNotFoundException:
         return None
-    return table
+    return table if table.get("StorageDescriptor", {}).get("Location") else None
 
 
 def find_folders(place: Place, table: str, entries: Iterable[Mapping[str, Any]]) -> dict[Values, str]:
@@ -108,26 +109,22 @@ def find_folders(place: Place, table: str, entries: Iterable[Mapping[str, Any]])
 
 def describe_table(table: Mapping[str, Any], comments: Mapping[str, str], description: str) -> Json | None:
     """Return the table with descriptions where it has none, as Glue takes it; None where nothing is missing."""
-    missing = description and not table.get("Description")
+    known: Json = {"PartitionKeys": []} | {name: table[name] for name in TABLE_INPUT if name in table}
+    columns = _comment(table["StorageDescriptor"].get("Columns", ()), comments)
+    described = {**known, "StorageDescriptor": {**table["StorageDescriptor"], "Columns": columns}}
+    described["PartitionKeys"] = _comment(known["PartitionKeys"], comments)
+    if description and not table.get("Description"):
+        described["Description"] = description
+    return described if described != known else None
 
-    def describe(columns: Iterable[Mapping[str, Any]]) -> list[Json]:
-        nonlocal missing
-        described = []
-        for column in columns:
-            comment = comments.get(column["Name"], "")[:255]  # Glue takes no longer one
-            if comment and not column.get("Comment"):
-                missing = True
-                column = {**column, "Comment": comment}
-            described.append(dict(column))
-        return described
 
-    storage = {**table["StorageDescriptor"], "Columns": describe(table["StorageDescriptor"].get("Columns", ()))}
-    keys = describe(table.get("PartitionKeys", ()))
-    if not missing:
-        return None
-    kept = {name: table[name] for name in TABLE_INPUT if name in table}
-    said = {"Description": table.get("Description") or description} if description else {}
-    return kept | said | {"StorageDescriptor": storage, "PartitionKeys": keys}
+def _comment(columns: Iterable[Mapping[str, Any]], comments: Mapping[str, str]) -> list[Json]:
+    """Return the columns with a comment where they have none."""
+    return [
+        {**column, **({"Comment": comment[:LETTERS]} if comment and not column.get("Comment") else {})}
+        for column in columns
+        for comment in [comments.get(column["Name"], "")]
+    ]
 
 
 def _register_partitions(
