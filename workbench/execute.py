@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import json
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,6 +114,7 @@ def _run_papermill(execution: Execution, kernels: list[str]) -> dict[str, Any] |
 
     start_server(wait=True)
     _prepare_papermill()
+    _import_ahead()
     known = {name: value for name, value in execution.parameters.items() if name in execution.notebook.schema}
     try:
         papermill.execute_notebook(
@@ -150,6 +153,13 @@ def _prepare_papermill() -> None:
     engine.register()
     for name in ("asyncio", "papermill"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _import_ahead() -> None:
+    """Import, while kernels work, what the end of a run needs, which else would come behind the last of them."""
+    if "duckdb" not in sys.modules:
+        names = ("duckdb", "mistune", "workbench.pages.run_page", "workbench.pages.index_page")
+        threading.Thread(target=lambda: [importlib.import_module(name) for name in names], daemon=True).start()
 
 
 def _literally(path: str) -> str:

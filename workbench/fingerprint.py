@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,8 @@ def describe_parts(notebook: Notebook, services: Services) -> Parts:
     """Return all that the notebook's result depends on, as it is now."""
     request, name = services.request, notebook.name
     given = {key for key in notebook.schema if key in request.parameters}
-    given -= {"run_id"} | ({"as_of"} if "as_of" not in request.origins else set())
+    given -= {"run_id", "full"}  # reading everything anew gives the same table
+    given -= {"as_of"} if "as_of" not in request.origins else set()
     parts: Parts = {
         "code cells": hash_text("\0".join(notebook.code)),
         "helper": hash_helpers(notebook),
@@ -155,20 +156,21 @@ def hash_helpers(notebook: Notebook) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _imported(source: str) -> list[str]:
+@lru_cache(maxsize=1024)  # a helper is imported by several notebooks, and looked at for the plan and for each step
+def _imported(source: str) -> tuple[str, ...]:
     """Return the modules of helpers that a source imports, wherever in it."""
     if "helpers" not in source:
-        return []
+        return ()
     try:
         nodes = list(ast.walk(ast.parse(source)))
     except SyntaxError:  # a cell with a magic; the kernel will say what is wrong with it
-        return []
+        return ()
     names = [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
     names += [
         f"helpers.{a.name}" for n in nodes if isinstance(n, ast.ImportFrom) and n.module == "helpers" for a in n.names
     ]
     names += [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    return [name.split(".")[1] for name in names if name.startswith("helpers.")]
+    return tuple(name.split(".")[1] for name in names if name.startswith("helpers."))
 
 
 def _list_inputs(name: str, services: Services) -> dict[str, str]:
