@@ -9,6 +9,7 @@ import errno
 from helpers.errors import LoadError, ServiceError, StepError, WorkbenchError
 
 RESTART = "start it again with `workbench up`, then run this cell again"
+_PASSWORDS = "WORKBENCH_DATABASE_URL has them, or `workbench up` sets those of the embedded server anew"
 _UNREACHABLE = {
     "ConnectTimeoutError",
     "ConnectionClosedError",
@@ -62,6 +63,10 @@ def _name_aws_failure(error: BaseException, names: list[str]) -> WorkbenchError 
 
 def _name_postgres_failure(error: BaseException, names: list[str]) -> WorkbenchError:
     line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if "DiskFull" in names:
+        return ServiceError("PostgreSQL", f"{line}; free some space on the server's disk, then run this cell again")
+    if "authentication failed" in line:
+        return ServiceError("PostgreSQL", f"{line}; check user and password: {_PASSWORDS}")
     if {"OperationalError", "InterfaceError"}.intersection(names):
         return ServiceError("PostgreSQL", f"{line}; {RESTART}")
     where = [text.strip() for text in str(error).splitlines() if text.startswith("CONTEXT:")]
