@@ -33,6 +33,7 @@ QUARANTINE = {
     "line": "The line at which the row begins; the header's is 1.",
     "raw": "The row's text as it stands in the file, without its line end.",
     "reasons": "Everything that speaks against the row or the file.",
+    "raw_base64": "The row's bytes, where they are not the UTF-8 of raw.",
     "run_token": "The run of the job that found it.",
 }
 
