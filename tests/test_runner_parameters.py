@@ -89,6 +89,7 @@ def test_broken_notebooks_are_named(tmp_path: Path) -> None:
     for content, says in (
         ("{", "cannot be read"),
         ('{"cells": [], "metadata": {}}', "names no kernel"),
+        ('{"cells": [], "metadata": {"kernelspec": {"name": "julia-1.9"}}}', "julia-1.9, which is not installed"),
         ('{"cells": [], "metadata": {"kernelspec": {"name": "python3"}}}', "0 cells tagged"),
     ):
         path.write_text(content)

@@ -40,7 +40,7 @@ def read_notebooks(folder: Path = FOLDER) -> list[Notebook]:
     Raises:
         NotebookError: a number is missing or renamed, or a file is no notebook with a parameters cell.
     """
-    found = {path.stem for path in folder.glob("*.ipynb") if re.match(r"\d\d_", path.stem)}
+    found = {path.stem for path in folder.glob("*.ipynb") if re.match(r"\d+_", path.stem)}
     for name in STEPS:
         if name not in found:
             others = ", ".join(sorted(found - set(STEPS))) or "no other numbered notebook"
@@ -74,6 +74,17 @@ def read_notebook(path: Path) -> Notebook:
         raise NotebookError(f"notebook {path} cannot be read ({error}): restore it from version control") from error
     if not kernel:
         raise NotebookError(f"notebook {path} names no kernel: choose the Python 3 kernel in JupyterLab and save")
+    if not _has_kernel(str(kernel)):
+        raise NotebookError(f"notebook {path} wants the kernel {kernel}, which is not installed: choose Python 3")
     if len(tagged) != 1:
         raise NotebookError(f"notebook {path} has {len(tagged)} cells tagged `parameters`: it must have one")
     return Notebook(path.stem, path, read_schema("".join(tagged[0]["source"]), str(path)), sources)
+
+
+def _has_kernel(name: str) -> bool:
+    """Say whether a kernel is installed; python3 always is, and Jupyter, which takes time to import, is not asked."""
+    if name == "python3":
+        return True
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    return name in KernelSpecManager().find_kernel_specs()
