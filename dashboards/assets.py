@@ -2,7 +2,8 @@
 
     metadata.yaml
     databases/warehouse.yaml
-    datasets/warehouse/<dataset>.yaml
+    datasets/warehouse/<dataset>.yaml, <dataset>__quarantine.yaml
+    datasets/warehouse/workbench_*.yaml    what runs know about themselves; all dashboards share it
     charts/<dataset>/<chart>.yaml
     dashboards/<dataset>.yaml
 
@@ -20,11 +21,14 @@ from dashboards.charts import Place, build_params
 from dashboards.columns import build_dataset_columns, build_metrics
 from dashboards.description import Chart, Description, find_description, read_description
 from dashboards.layout import build_metadata, build_position
+from dashboards.quality import QUARANTINE, TITLE, list_relations, quality_panels, quality_place, quality_rows
 from helpers.contract import Contract
+from helpers.run_history import RELATIONS
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 DATABASE = "warehouse"
 SCHEMA = "analytics"
+FIRST_TAB = "Overview"
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:analytics-workbench:dashboards")
 _VERSION = "1.0.0"
 
@@ -58,8 +62,14 @@ def build_assets(contract: Contract) -> dict[str, str]:
         f"datasets/{DATABASE}/{dataset}.yaml": _dataset(contract, description),
         f"dashboards/{dataset}.yaml": _dashboard(place),
     }
+    for relation in list_relations(dataset):
+        quality = quality_place(contract, relation)
+        files[f"datasets/{DATABASE}/{relation}.yaml"] = _dataset(quality.contract, quality.description)
     for chart in description.charts:
-        files[f"charts/{dataset}/{chart.name}.yaml"] = _chart(chart, place)
+        files[f"charts/{dataset}/{chart.name}.yaml"] = _chart(dataset, chart, dataset, *build_params(chart, place))
+    for panel in quality_panels(contract):
+        made = _chart(dataset, panel.chart, panel.relation, panel.kind, panel.params)
+        files[f"charts/{dataset}/{panel.chart.name}.yaml"] = made
     return {path: _dump(content) for path, content in sorted(files.items())}
 
 
@@ -68,7 +78,8 @@ def dataset_of(path: str) -> str:
     folder, _, rest = path.partition("/")
     if folder == "charts":
         return rest.partition("/")[0]
-    return Path(rest).stem if folder in ("dashboards", "datasets") else ""
+    name = Path(rest).stem.removesuffix(QUARANTINE) if folder in ("dashboards", "datasets") else ""
+    return "" if name in RELATIONS else name
 
 
 def read_assets(folder: Path = ASSETS) -> dict[str, str]:
@@ -143,9 +154,7 @@ def _dataset(contract: Contract, description: Description) -> dict[str, Any]:
     }
 
 
-def _chart(chart: Chart, place: Place) -> dict[str, Any]:
-    dataset = place.contract.dataset
-    kind, params = build_params(chart, place)
+def _chart(dataset: str, chart: Chart, relation: str, kind: str, params: dict[str, Any]) -> dict[str, Any]:
     return {
         "slice_name": chart.title,
         "description": chart.note or None,
@@ -157,14 +166,16 @@ def _chart(chart: Chart, place: Place) -> dict[str, Any]:
         "cache_timeout": None,
         "uuid": stable_uuid("chart", dataset, chart.name),
         "version": _VERSION,
-        "dataset_uuid": stable_uuid("dataset", dataset),
+        "dataset_uuid": stable_uuid("dataset", relation),
         "is_managed_externally": True,
     }
 
 
 def _dashboard(place: Place) -> dict[str, Any]:
     dataset, description = place.contract.dataset, place.description
-    uuids = {chart.name: stable_uuid("chart", dataset, chart.name) for chart in description.charts}
+    tabs = {FIRST_TAB: description.rows, TITLE: quality_rows()}
+    charts = [chart for rows in tabs.values() for row in rows for chart in row.charts]
+    uuids = {chart.name: stable_uuid("chart", dataset, chart.name) for chart in charts}
     title = place.contract.title if _is_shared(place.contract) else description.title
     return {
         "dashboard_title": title,
@@ -175,8 +186,8 @@ def _dashboard(place: Place) -> dict[str, Any]:
         "certification_details": None,
         "published": True,
         "uuid": stable_uuid("dashboard", dataset),
-        "position": build_position(title, description.rows, uuids),
-        "metadata": build_metadata(place, stable_uuid("dataset", dataset)),
+        "position": build_position(title, tabs, uuids),
+        "metadata": build_metadata(place, stable_uuid("dataset", dataset), len(charts) - len(description.charts)),
         "version": _VERSION,
         "is_managed_externally": True,
     }

@@ -55,7 +55,7 @@ def build_params(chart: Chart, place: Place) -> tuple[str, Params]:
     """Return the chart's type in Superset and its parameters."""
     kind, params = _BUILDERS[chart.kind](chart, place)
     filters = [*_over_time(place.description.date), *params.pop("adhoc_filters", [])]
-    filters += [_filter(name, "IS NOT NULL") for name in (*chart.by, chart.split) if name and chart.known]
+    filters += [filter_by(name, "IS NOT NULL") for name in (*chart.by, chart.split) if name and chart.known]
     return kind, {"viz_type": kind, "adhoc_filters": filters, **params, "extra_form_data": {}}
 
 
@@ -63,12 +63,13 @@ def _over_time(date: str) -> list[Params]:
     """Return the filter that lets the dashboard's range of dates reach a chart."""
     if not date:
         return []
-    return [_filter(date, "TEMPORAL_RANGE", "No filter")]
+    return [filter_by(date, "TEMPORAL_RANGE", "No filter")]
 
 
-def _filter(column: str, operator: str, comparator: str | None = None) -> Params:
+def filter_by(column: str, operator: str, comparator: str | int | None = None) -> Params:
+    """Return the filter of a chart that keeps rows whose column stands in this relation to the comparator."""
     made = {"clause": "WHERE", "expressionType": "SIMPLE", "subject": column, "operator": operator}
-    return made | ({"comparator": comparator} if comparator else {})
+    return made | ({"comparator": comparator} if comparator is not None else {})
 
 
 def _number(chart: Chart, place: Place) -> tuple[str, Params]:
@@ -118,7 +119,7 @@ def _distribution(chart: Chart, place: Place) -> tuple[str, Params]:
     return "echarts_timeseries_bar", {
         **_axes(place, count),
         **_split(chart, place),
-        "adhoc_filters": [_filter(band, "IS NOT NULL")],
+        "adhoc_filters": [filter_by(band, "IS NOT NULL")],
         "x_axis": band,
         "xAxisForceCategorical": True,
         "x_axis_sort": band,

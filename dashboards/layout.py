@@ -1,5 +1,6 @@
 """Where charts stand on a dashboard, its filters and its colours, as Superset 6.1 stores them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from dashboards.charts import PALETTE, Place
@@ -12,49 +13,64 @@ COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F
 GREY = "#BDBDBD"
 # An open page looks for new figures this often; what did not change comes from the cache.
 REFRESH_SECONDS = 30
-_EVERYWHERE = {"rootPath": ["ROOT_ID"], "excluded": []}
+TABS = "TABS-top"
 
 
-def build_position(title: str, rows: tuple[Row, ...], uuids: dict[str, str]) -> dict[str, Any]:
-    """Return the grid: rows of charts, which are told by their uuids."""
-    names = [f"ROW-{number}" for number in range(1, len(rows) + 1)]
+def build_position(title: str, tabs: Mapping[str, tuple[Row, ...]], uuids: Mapping[str, str]) -> dict[str, Any]:
+    """Return the page: tabs, title -> rows of charts, which are told by their uuids."""
+    names = [_tab_id(number) for number in range(len(tabs))]
     position: dict[str, Any] = {
         "DASHBOARD_VERSION_KEY": "v2",
-        "ROOT_ID": {"type": "ROOT", "id": "ROOT_ID", "children": ["GRID_ID"]},
+        "ROOT_ID": {"type": "ROOT", "id": "ROOT_ID", "children": [TABS]},
         "HEADER_ID": {"type": "HEADER", "id": "HEADER_ID", "meta": {"text": title}},
-        "GRID_ID": {"type": "GRID", "id": "GRID_ID", "children": names, "parents": ["ROOT_ID"]},
+        "GRID_ID": {"type": "GRID", "id": "GRID_ID", "children": [], "parents": ["ROOT_ID"]},
+        TABS: {"type": "TABS", "id": TABS, "children": names, "parents": ["ROOT_ID"], "meta": {}},
     }
-    number = 0
-    for name, row in zip(names, rows, strict=True):
-        parents = ["ROOT_ID", "GRID_ID"]
-        children = [f"CHART-{chart.name}" for chart in row.charts]
-        meta = {"background": "BACKGROUND_TRANSPARENT"}
-        position[name] = {"type": "ROW", "id": name, "children": children, "parents": parents, "meta": meta}
-        for chart, width in zip(row.charts, row.widths, strict=True):
-            number += 1  # a placeholder: the import puts the chart's own id in its place
-            position[f"CHART-{chart.name}"] = {
-                "type": "CHART",
-                "id": f"CHART-{chart.name}",
-                "children": [],
-                "parents": [*parents, name],
-                "meta": {
-                    "chartId": number,
-                    "height": row.height,
-                    "width": width,
-                    "sliceName": chart.title,
-                    "uuid": uuids[chart.name],
-                },
-            }
+    for name, (text, rows) in zip(names, tabs.items(), strict=True):
+        children = [f"ROW-{name}-{number}" for number in range(1, len(rows) + 1)]
+        meta = {"text": text, "defaultText": "Tab title", "placeholder": "Tab title"}
+        parents = ["ROOT_ID", TABS]
+        position[name] = {"type": "TAB", "id": name, "children": children, "parents": parents, "meta": meta}
+        for row_name, row in zip(children, rows, strict=True):
+            position |= _row(row_name, [*parents, name], row, uuids)
+    charts = [entry for entry in position.values() if isinstance(entry, dict) and entry["type"] == "CHART"]
+    for number, entry in enumerate(charts, start=1):
+        entry["meta"]["chartId"] = number  # a placeholder: the import puts the chart's own id in its place
     return position
 
 
-def build_metadata(place: Place, dataset_uuid: str) -> dict[str, Any]:
-    """Return the dashboard's settings: filters, cross filters, colours, how often an open page looks again."""
+def _row(name: str, parents: list[str], row: Row, uuids: Mapping[str, str]) -> dict[str, Any]:
+    children = [f"CHART-{chart.name}" for chart in row.charts]
+    meta = {"background": "BACKGROUND_TRANSPARENT"}
+    entries: dict[str, Any] = {
+        name: {"type": "ROW", "id": name, "children": children, "parents": parents, "meta": meta}
+    }
+    for chart, width in zip(row.charts, row.widths, strict=True):
+        entries[f"CHART-{chart.name}"] = {
+            "type": "CHART",
+            "id": f"CHART-{chart.name}",
+            "children": [],
+            "parents": [*parents, name],
+            "meta": {"height": row.height, "width": width, "sliceName": chart.title, "uuid": uuids[chart.name]},
+        }
+    return entries
+
+
+def _tab_id(number: int) -> str:
+    return f"TAB-{number + 1}"
+
+
+def build_metadata(place: Place, dataset_uuid: str, elsewhere: int) -> dict[str, Any]:
+    """Return the dashboard's settings: filters, cross filters, colours, how often an open page looks again.
+
+    Filters and clicks change the first tab alone; the last `elsewhere` charts, of the second one, filter each other.
+    """
     date = place.description.date
     filters = [
         _time_filter(place.label(name)) if name == date else _select_filter(place, name, dataset_uuid)
         for name in place.description.filters
     ]
+    first = len(place.description.charts) + 1
     return {
         "color_scheme": PALETTE,
         "refresh_frequency": REFRESH_SECONDS,
@@ -64,11 +80,21 @@ def build_metadata(place: Place, dataset_uuid: str) -> dict[str, Any]:
         "filter_bar_orientation": "HORIZONTAL",
         "label_colors": _label_colors(place),
         "shared_label_colors": [],
-        "chart_configuration": {},
-        "global_chart_configuration": {"scope": _EVERYWHERE, "chartsInScope": []},
+        "chart_configuration": {str(number): _crossing(number) for number in range(first, first + elsewhere)},
+        "global_chart_configuration": {"scope": _on_tab(0), "chartsInScope": []},
         "native_filter_configuration": filters,
         "default_filters": "{}",
     }
+
+
+def _on_tab(number: int) -> dict[str, Any]:
+    return {"rootPath": [_tab_id(number)], "excluded": []}
+
+
+def _crossing(number: int) -> dict[str, Any]:
+    """Have a click on a chart of the second tab filter the others there."""
+    scope = {**_on_tab(1), "excluded": [number]}
+    return {"id": number, "crossFilters": {"scope": scope, "chartsInScope": []}}
 
 
 def _label_colors(place: Place) -> dict[str, str]:
@@ -118,5 +144,5 @@ def _native_filter(key: str, label: str, kind: str, target: dict[str, Any], sett
         "controlValues": settings,
         "defaultDataMask": {"extraFormData": {}, "filterState": {}, "ownState": {}},
         "cascadeParentIds": [],
-        "scope": _EVERYWHERE,
+        "scope": _on_tab(0),
     }

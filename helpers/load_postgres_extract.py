@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import awswrangler as wr
-
 from helpers.config import StepConfig
 from helpers.errors import StepError
 from helpers.load_postgres_contract import LoadRules
 from helpers.load_postgres_types import VersionColumn, check_result_type, make_columns, select_expression
 from helpers.load_postgres_verify import figure_query
 from helpers.objects import S3Object, list_objects, read_json, split_uri
+from helpers.run_history import QUARANTINE
 from helpers.session import Session
 
 if TYPE_CHECKING:
@@ -78,6 +77,8 @@ def read_columns(session: Session, cfg: StepConfig, rules: LoadRules) -> tuple[V
     Raises:
         StepError: the catalog has no such table.
     """
+    import awswrangler as wr
+
     table = wr.catalog.get_table_types(
         database=session.outputs.database, table=cfg.dataset, boto3_session=session.boto3_session
     )
@@ -153,17 +154,14 @@ _NO_QUARANTINE = """SELECT CAST(NULL AS varchar) AS run_id, CAST(NULL AS varchar
 CAST(NULL AS varchar) AS reason, CAST(NULL AS bigint) AS "rows" WHERE false"""
 _QUARANTINE_RULES = LoadRules(
     comment="What was kept out of the curated table, by run, raw file and reason; a row of two reasons counts in both.",
-    comments={
-        "run_id": "The run that read the file.",
-        "file": "The raw object's key.",
-        "reason": "The column and what is wrong with it.",
-        "rows": "How many rows of the file were kept out for this reason.",
-    },
+    comments={name: text for name, (_, text) in QUARANTINE.items()},
 )
 
 
 def count_quarantine(session: Session, cfg: StepConfig) -> Extract:
     """Count what was kept out of the curated table by run, file and reason; nothing where nothing ever was."""
+    import awswrangler as wr
+
     name = f"{cfg.dataset}_quarantine"
     there = wr.catalog.does_table_exist(
         database=session.outputs.database, table=name, boto3_session=session.boto3_session
@@ -204,6 +202,8 @@ def _describe_answer(
 
 def fingerprint_partitions(session: Session, cfg: StepConfig) -> dict[str, str]:
     """Return each partition of the curated table with a hash of its objects' keys and ETags."""
+    import awswrangler as wr
+
     found = wr.catalog.get_partitions(
         database=session.outputs.database, table=cfg.dataset, boto3_session=session.boto3_session
     )
@@ -225,6 +225,8 @@ def find_change(before: Mapping[str, str], now: Mapping[str, str]) -> Change:
 
 
 def _start_query(session: Session, statement: str) -> str:
+    import awswrangler as wr
+
     return str(
         wr.athena.start_query_execution(
             statement,
@@ -245,6 +247,8 @@ def _read_figures(session: Session, execution_id: str) -> tuple[tuple[str | None
 
 def _wait_for(session: Session, execution_id: str) -> tuple[S3Object, int]:
     """Wait for a query and return its result object and the bytes that it scanned."""
+    import awswrangler as wr
+
     done = wr.athena.wait_query(
         execution_id,
         boto3_session=session.boto3_session,

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ class LoadJob:
         reader: the role that may read what is published; None where the server is not ours.
         give_up_seconds: how long a reader may be in the way.
         connections: over how many each object is copied; 0 to choose by its size.
+        quiet: show no progress.
     """
 
     dataset: str
@@ -41,6 +42,7 @@ class LoadJob:
     reader: str | None = None
     give_up_seconds: float = GIVE_UP_SECONDS
     connections: int = 0
+    quiet: bool = False
 
 
 def load_extracts(connection: Any, job: LoadJob, extracts: Sequence[Extract]) -> tuple[Load, bool]:
@@ -83,7 +85,7 @@ def _load_anew(connection: Any, job: LoadJob, extracts: Sequence[Extract], conte
     crash_point("opened")
     try:
         progress = LoadProgress("loading", sum(extract.place.bytes for extract in extracts))
-        with progress:
+        with nullcontext() if job.quiet else progress:
             filling = Filling(connection, job.connect, job.open_source, progress, job.connections)
             filled = fill_tables(filling, load, extracts, before)
         load = mark_ready(connection, load, filled.rows, [check.as_row() for check in filled.checks])

@@ -17,13 +17,16 @@ HOLDER = '[data-test="dashboard-component-chart-holder"]'
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
 READY = """count => {
-  const holders = [...document.querySelectorAll('[data-test="dashboard-component-chart-holder"]')];
-  const busy = document.querySelector('[data-test="loading-indicator"], .ant-spin-spinning');
+  const holders = [...document.querySelectorAll('[data-test="dashboard-component-chart-holder"]')]
+    .filter(holder => holder.offsetParent);  // those of another tab stay in the page, unseen
+  const busy = [...document.querySelectorAll('[data-test="loading-indicator"], .ant-spin-spinning')]
+    .some(sign => sign.offsetParent);
   const drawn = holder => holder.querySelector('.slice_container')
-    && holder.querySelector('canvas, .header-line, tbody tr');
+    && holder.querySelector('canvas, .header-line, tbody tr, .ant-empty');
   return holders.length === count && !busy && holders.every(drawn);
 }"""
-CHARTS = """() => [...document.querySelectorAll('[data-test="dashboard-component-chart-holder"]')].map(holder => {
+CHARTS = """() => [...document.querySelectorAll('[data-test="dashboard-component-chart-holder"]')]
+.filter(holder => holder.offsetParent).map(holder => {
   const canvas = holder.querySelector('canvas');
   let ink = null;
   if (canvas) {
@@ -34,7 +37,8 @@ CHARTS = """() => [...document.querySelectorAll('[data-test="dashboard-component
   const title = holder.querySelector('[data-test="editable-title"], .header-title');
   const figure = holder.querySelector('.header-line');
   const clipped = title && title.scrollWidth > title.clientWidth + 1;
-  return {title: title ? title.innerText.trim() : '', ink, clipped: !!clipped,
+  const empty = !!holder.querySelector('.ant-empty');
+  return {title: title ? title.innerText.trim() : '', ink, clipped: !!clipped, empty,
           figure: figure ? figure.innerText.trim() : null, rows: holder.querySelectorAll('tbody tr').length,
           text: holder.innerText.length};
 })"""
@@ -86,6 +90,12 @@ def wait_for_figure(page, title, expected, seconds):
     return found
 
 
+def read_table(page, title):
+    """Return the cells of a table by its chart's title, a list for each row."""
+    rows = page.locator(HOLDER).filter(has_text=title).locator("tbody tr")
+    return [row.locator("td").all_inner_texts() for row in rows.all()]
+
+
 def choose(page, name, value):
     """Choose a value in a native filter and apply it."""
     page.locator('[data-test="filter-bar"], .filter-bar').first.wait_for()
@@ -108,6 +118,10 @@ def act(page, step, answer):
         wait_until_drawn(page, step["charts"])
         answer.update(charts=page.evaluate(CHARTS), broken=page.locator(BROKEN).all_inner_texts())
         answer["seconds"] = time.monotonic() - began
+    elif kind == "tab":
+        page.get_by_role("tab", name=step["name"]).click()
+        wait_until_drawn(page, step["charts"])
+        answer.update(charts=page.evaluate(CHARTS), broken=page.locator(BROKEN).all_inner_texts())
     elif kind == "native":
         choose(page, step["filter"], step["value"])
     elif kind == "cross":
@@ -115,6 +129,8 @@ def act(page, step, answer):
         cell.filter(has_text=re.compile(rf"^\u200b*{re.escape(step['value'])}$")).first.click()
     elif kind == "figure":
         answer["figure"] = wait_for_figure(page, step["chart"], step["expected"], step.get("seconds", 60))
+    elif kind == "table":
+        answer["rows"] = read_table(page, step["chart"])
     elif kind == "shot":
         if "charts" in step:
             wait_until_drawn(page, step["charts"])

@@ -16,7 +16,9 @@ from dashboards.columns import BY_DATA, build_dataset_columns, label_column, sho
 from dashboards.description import KINDS, Description, read_description
 from dashboards.errors import DescriptionError
 from dashboards.layout import COLORS
+from dashboards.quality import quality_rows
 from helpers.contract import Column, Contract, list_datasets, load_contract
+from helpers.run_history import RELATIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 DESCRIPTION = ROOT / "datasets" / "student_performance" / "dashboard.yaml"
@@ -57,7 +59,8 @@ def test_uuids_are_each_ones_own_and_outlive_a_new_title(performance: Contract) 
     assert len(set(uuids)) == len(uuids)
     assert uuids == [document["uuid"] for document in after.values() if "uuid" in document]
     others = {document.get("uuid") for document in parsed(load_contract("student_sample")).values()}
-    assert set(uuids) & others == {before["databases/warehouse.yaml"]["uuid"]}
+    shared = ["databases/warehouse.yaml", *(f"datasets/warehouse/{relation}.yaml" for relation in RELATIONS)]
+    assert set(uuids) & others == {before[path]["uuid"] for path in shared}
 
 
 def test_assets_hold_no_secret_and_no_port() -> None:
@@ -127,6 +130,46 @@ def test_a_contract_alone_gives_a_dashboard(dataset: str) -> None:
     assert kinds[-1] == "table" and kinds[0] == "number"
 
 
+@pytest.mark.parametrize("dataset", list_datasets())
+def test_the_data_quality_tab_shows_this_datasets_runs_alone(dataset: str) -> None:
+    """Each dashboard has a second tab over runs, steps, gates and quarantine, every chart kept to its dataset."""
+    documents = parsed(load_contract(dataset))
+    position = documents[f"dashboards/{dataset}.yaml"]["position"]
+    first, second = (position[name] for name in position["TABS-top"]["children"])
+    assert (first["meta"]["text"], second["meta"]["text"]) == ("Overview", "Data quality")
+    shown = {position[chart]["meta"]["uuid"] for row in second["children"] for chart in position[row]["children"]}
+    relations = {
+        documents[f"datasets/warehouse/{name}.yaml"]["uuid"]: name for name in (*RELATIONS, f"{dataset}__quarantine")
+    }
+    seen = set()
+    for document in documents.values():
+        if document.get("uuid") not in shown:
+            continue
+        relation = relations[document["dataset_uuid"]]
+        seen.add(relation)
+        kept = [(found["subject"], found.get("comparator")) for found in document["params"]["adhoc_filters"]]
+        assert ("dataset", dataset) in kept or relation == f"{dataset}__quarantine"
+    assert seen == set(relations.values())
+
+
+def test_filters_and_clicks_stay_on_their_tab(performance: Contract) -> None:
+    """Filters of the data and clicks on its charts change the first tab; charts of the second filter each other."""
+    document = parsed(performance)["dashboards/student_performance.yaml"]
+    settings, position = document["metadata"], document["position"]
+    first, second = position["TABS-top"]["children"]
+    scopes = [found["scope"] for found in settings["native_filter_configuration"]]
+    scopes.append(settings["global_chart_configuration"]["scope"])
+    assert {tuple(scope["rootPath"]) for scope in scopes} == {(first,)}
+    numbers = {
+        str(entry["meta"]["chartId"])
+        for entry in position.values()
+        if isinstance(entry, dict) and entry["type"] == "CHART" and second in entry["parents"]
+    }
+    crossing = settings["chart_configuration"]
+    assert set(crossing) == numbers
+    assert all(found["crossFilters"]["scope"]["rootPath"] == [second] for found in crossing.values())
+
+
 def test_a_contract_with_nothing_but_a_key_gives_a_dashboard(performance: Contract) -> None:
     """Where there is no measure, no category and no date, the rows are counted."""
     bare = replace(performance, columns=(Column("student_id", "string"),), key=("student_id",))
@@ -139,7 +182,8 @@ def test_the_sample_shares_the_description_under_its_own_name() -> None:
     assert sample["dashboards/student_sample.yaml"]["dashboard_title"] == "Student performance, a sample"
     assert sample["dashboards/student_sample.yaml"]["slug"] == "student-sample"
     charts = [path for path in sample if path.startswith("charts/")]
-    assert len(charts) == len(describe_dataset(load_contract("student_performance")).charts)
+    tab = sum(len(row.charts) for row in quality_rows())
+    assert len(charts) == len(describe_dataset(load_contract("student_performance")).charts) + tab
     assert {dataset_of(path) for path in charts} == {"student_sample"}
 
 
@@ -229,11 +273,11 @@ def test_what_runs_in_supersets_virtualenv_imports_nothing_of_ours(path: Path) -
     assert not {name.split(".")[0] for name in names} & ours
 
 
-def test_the_generator_imports_two_modules_of_ours() -> None:
-    """Of ours, dashboards/ imports the contract and the helpers' errors, and nothing else."""
+def test_the_generator_imports_three_modules_of_ours() -> None:
+    """Of ours, dashboards/ imports the contract, the helpers' errors and the history's columns, and nothing else."""
     for path in (ROOT / "dashboards").glob("*.py"):
         for found in re.findall(r"^\s*(?:from|import) (helpers[\w.]*)", path.read_text(), re.MULTILINE):
-            assert found in ("helpers.contract", "helpers.errors"), path
+            assert found in ("helpers.contract", "helpers.errors", "helpers.run_history"), path
 
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-test"])

@@ -10,11 +10,13 @@ import pytest
 
 from dashboards.assets import ASSETS, read_assets, write_assets
 from helpers.contract import load_contract
+from helpers.run_history import QUARANTINE, RELATIONS, RUNS
 from workbench.dashboards import refresh, status, stop
 from workbench.dashboards.collect import collect_assets
 from workbench.dashboards.errors import AssetsError, DashboardsError
 from workbench.dashboards.install import ensure_environment, is_installed
 from workbench.dashboards.server import choose_port, make_environment
+from workbench.history import lacks_history
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = "charts/student_sample/trend.yaml"
@@ -34,7 +36,14 @@ def assets(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def published() -> dict[str, set[str]]:
     """What PostgreSQL holds after a run of student_sample."""
-    return {"student_sample": {column.name for column in load_contract("student_sample").columns}}
+    return tables("student_sample")
+
+
+def tables(dataset: str) -> dict[str, set[str]]:
+    """Return the relations that a run of the dataset leaves in PostgreSQL: name -> columns."""
+    history = {name: set(relation.columns) for name, relation in RELATIONS.items()}
+    columns = {column.name for column in load_contract(dataset).columns}
+    return {dataset: columns, f"{dataset}__quarantine": set(QUARANTINE), **history}
 
 
 def command(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -122,8 +131,7 @@ def test_assets_of_published_datasets_are_collected(assets: Path, published: dic
 
 def test_a_dataset_without_reviewed_assets_is_generated(assets: Path) -> None:
     """A new dataset's dashboard comes from its contract at once."""
-    star = {"tennessee_star": {column.name for column in load_contract("tennessee_star").columns}}
-    found = collect_assets(star, quiet, assets)
+    found = collect_assets(tables("tennessee_star"), quiet, assets)
     assert found.datasets == ("tennessee_star",)
     assert {path: text for path, text in read_assets(ASSETS).items() if path in found.files} == dict(found.files)
 
@@ -156,7 +164,14 @@ def test_an_asset_with_a_mistake_is_named(text: str, says: str, assets: Path, pu
 
 def test_a_column_that_postgres_lacks_is_named(assets: Path, published: dict[str, set[str]]) -> None:
     """A dashboard over a column that was not loaded is refused, with what loads it; the code is 4."""
-    less = {"student_sample": published["student_sample"] - {"attendance_rate"}}
+    less = {**published, "student_sample": published["student_sample"] - {"attendance_rate"}}
     with pytest.raises(DashboardsError, match=r"no column attendance_rate.*`workbench run --dataset") as caught:
         collect_assets(less, quiet, assets)
     assert caught.value.exit_code == 4
+
+
+def test_a_history_that_lacks_a_relation_or_column_is_known(published: dict[str, set[str]]) -> None:
+    """What the data-quality tab draws is looked for before it is imported, so that it can be published first."""
+    assert not lacks_history(published)
+    assert lacks_history({name: columns for name, columns in published.items() if name != RUNS})
+    assert lacks_history({**published, RUNS: published[RUNS] - {"recency"}})

@@ -26,6 +26,7 @@ import pytest
 from dashboards.assets import describe_dataset, stable_uuid
 from dashboards.automatic import describe
 from dashboards.columns import build_dataset_columns
+from dashboards.quality import quality_rows
 from helpers.contract import load_contract
 from local_aws.endpoints import read_endpoints
 from workbench.dashboards import refresh, status
@@ -218,6 +219,35 @@ def test_every_chart_is_drawn_and_nothing_leaves_the_machine(served: Served, dat
             assert drawn["figure"] or drawn["rows"] or drawn["ink"] > 500, chart.title
 
 
+@pytest.mark.parametrize("dataset", [SAMPLE, STAR])
+def test_the_data_quality_tab_tells_of_runs_and_quarantine(served: Served, dataset: str, tmp_path: Path) -> None:
+    """At 1280 and 1920 pixels every chart of the second tab is drawn; its figures are those of PostgreSQL."""
+    charts, slug = [chart for row in quality_rows() for chart in row.charts], dataset.replace("_", "-")
+    first, steps = len(describe_dataset(load_contract(dataset)).charts), list[dict[str, Any]]()
+    for width in (1280, 1920):
+        steps.append({"do": "open", "slug": slug, "charts": first, "width": width, "height": 2000})
+        steps.append({"do": "tab", "name": "Data quality", "charts": len(charts)})
+        steps.append({"do": "shot", "path": str(SCREENSHOTS / f"{slug}-quality-{width}.png")})
+    steps.append({"do": "table", "chart": "Rows kept out (rows) by reason"})
+    answers = served.look(steps, tmp_path / "seen.json")["answers"]
+    history = f"SELECT COUNT(*), MAX(rows_quarantined) FROM analytics.workbench_runs WHERE dataset = '{dataset}'"
+    [(runs, kept_out)] = served.query(history)
+    for answer in answers[1:6:3]:
+        assert answer["broken"] == []
+        seen = {chart["title"]: chart for chart in answer["charts"]}
+        assert set(seen) == {chart.title for chart in charts} and not any(chart["clipped"] for chart in seen.values())
+        assert seen["Runs"]["figure"] == f"{runs:,}" and seen["Rows kept out"]["figure"] == f"{kept_out:,}"
+        drawn = [
+            title for title, chart in seen.items() if chart["figure"] or chart["rows"] or (chart["ink"] or 0) > 500
+        ]
+        assert set(seen) - set(drawn) == {title for title in seen if seen[title]["empty"]}
+        assert kept_out == 0 or not any(chart["empty"] for chart in seen.values())
+    reasons = served.query(f'SELECT reason, SUM("rows") FROM analytics.{dataset}__quarantine GROUP BY 1')
+    assert {reason: int(count) for reason, count in reasons} == {
+        row[0]: int(row[1].replace(",", "")) for row in answers[-1]["rows"]
+    }
+
+
 FIGURES = {
     "Examinations": ("COUNT(*)", "{:,}"),
     "Final percentage (%)": ("AVG(final_percentage)", "{:.1f}"),
@@ -394,7 +424,7 @@ def test_an_upload_reaches_an_open_page(served: Served, tmp_path: Path) -> None:
     """From an upload by any client to the new figure on an open page, without touching anything."""
     opened = tmp_path / "opened"
     [(rows,)] = served.query(f"SELECT COUNT(*) FROM analytics.{SAMPLE}")
-    steps = [
+    steps: list[dict[str, Any]] = [
         {"do": "open", "slug": "student-sample", "charts": 12, "width": 1440, "height": 2100},
         {"do": "tell", "path": str(opened)},
         {"do": "figure", "chart": "Examinations", "expected": f"{rows + 3:,}", "seconds": 300},
@@ -451,7 +481,7 @@ def test_an_open_page_shows_what_was_published_meanwhile(served: Served, tmp_pat
     """After a publication and one refresh, an open page shows the new figure untouched, and new columns are there."""
     opened = tmp_path / "opened"
     [(rest,)] = served.query(f"SELECT COUNT(*) FROM analytics.{SAMPLE} WHERE region <> 'Central'")
-    steps = [
+    steps: list[dict[str, Any]] = [
         {"do": "open", "slug": "student-sample", "charts": 12, "width": 1440, "height": 2100},
         {"do": "tell", "path": str(opened)},
         {"do": "figure", "chart": "Examinations", "expected": f"{rest:,}"},

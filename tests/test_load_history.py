@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from helpers.load_postgres_history import list_rows, publish_history
+from helpers.run_history import GATES, RELATIONS, RUNS, STEPS
 from helpers.session import open_session
 from workbench.history import publish_runs
 
@@ -40,15 +41,51 @@ def make_manifest(run_id: str, **facts: Any) -> dict[str, Any]:
     }
 
 
+def shown(rows: list[list[Any]], relation: str, *columns: str) -> list[list[Any]]:
+    """Return some columns of a relation's rows."""
+    names = list(RELATIONS[relation].columns)
+    return [[row[names.index(column)] for column in columns] for row in rows]
+
+
 def test_a_gate_that_refused_and_figures_that_agree_are_gates() -> None:
     """A step's exit code 3 is a gate that refused; the load's comparison is one that passed."""
     error = {"type": "QualityGateError", "message": 'too many "bad" rows', "exit_code": 3}
     rows = list_rows([make_manifest("b"), make_manifest("a", status="failed", error=error, details={})])
-    assert rows["workbench_gates"] == [
-        ["a", "04_load_postgres", "quality gate", False, 'too many "bad" rows'],
+    assert shown(rows[GATES], GATES, "run_id", "notebook", "gate", "passed", "detail") == [
+        ["a", "04_load_postgres", "Quality gate", False, 'too many "bad" rows'],
         ["b", "04_load_postgres", "Athena and PostgreSQL agree", True, "1 figures compared, 0 differ"],
     ]
-    assert [row[0] for row in rows["workbench_runs"]] == ["a", "b"]
+    assert [row[0] for row in rows[RUNS]] == ["a", "b"]
+
+
+def test_the_counts_of_job_and_athena_are_gates() -> None:
+    """What was kept out, and whether Athena counts what the job wrote; a step that was left checked nothing."""
+    job = {**STEP, "notebook": "02_transform", "rows_in": 1000, "rows_out": 970, "rows_quarantined": 20}
+    query = {**STEP, "notebook": "03_catalog_query", "rows_in": 969}
+    manifest = {**make_manifest("a"), "steps": [job, query, {**STEP, "status": "skipped", "details": {}}]}
+    rows = list_rows([manifest])
+    assert shown(rows[GATES], GATES, "gate", "passed", "detail") == [
+        ["Few enough rows are kept out", True, "20 of 1,000 rows kept out (2.00%)"],
+        ["Athena counts what the job wrote", False, "969 rows in Athena, 970 by the job's account"],
+    ]
+    assert shown(rows[RUNS], RUNS, "rows_in", "rows_out", "rows_quarantined") == [[1000, 970, 20]]
+    left = {**manifest, "steps": [{**step, "status": "skipped"} for step in manifest["steps"]]}
+    assert list_rows([left])[GATES] == []
+
+
+def test_the_latest_run_of_each_dataset_is_the_first() -> None:
+    """Charts find the latest runs of a dataset by their place; when they began is a text that sorts."""
+    manifests = [
+        make_manifest(name) | {"started_at": f"2024-07-0{day}T10:00:00Z"} for name, day in (("a", 3), ("b", 1))
+    ]
+    rows = list_rows([*manifests, {**make_manifest("c"), "dataset": "tennessee_star"}])
+    assert shown(rows[RUNS], RUNS, "run_id", "recency", "began") == [
+        ["a", 1, "2024-07-03 10:00:00"],
+        ["b", 2, "2024-07-01 10:00:00"],
+        ["c", 1, "2024-07-01 10:00:00"],
+    ]
+    assert shown(rows[STEPS], STEPS, "dataset", "recency") == [["student_sample", 1], ["student_sample", 2],
+                                                               ["tennessee_star", 1]]  # fmt: skip
 
 
 def test_history_is_published_like_any_relation(stack: Path) -> None:

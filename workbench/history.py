@@ -1,11 +1,24 @@
-"""Publish the records of all runs to PostgreSQL, where dashboards read them (`analytics.workbench_runs`)."""
+"""Publish the records of all runs to PostgreSQL, where dashboards read them (`analytics.workbench_runs`).
+
+python -m workbench.history DATASET    what `workbench watch` has done after each chain
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
+from workbench.errors import StepFailed
 from workbench.runs import list_runs
+
+if TYPE_CHECKING:
+    from workbench.console import Output
+    from workbench.request import Request
+
+LATEST = 1000  # the runs that are published: reading more would be felt after each run
 
 
 def publish_runs(tell: Callable[[str], None], profile: str | None = None) -> bool:
@@ -13,9 +26,65 @@ def publish_runs(tell: Callable[[str], None], profile: str | None = None) -> boo
     from helpers.errors import WorkbenchError
     from helpers.load_postgres_history import publish_history
 
+    def read() -> Iterator[dict[str, Any]]:
+        yield from (asdict(run.manifest) for run in islice(list_runs(), LATEST))
+
     try:
-        publish_history([asdict(run.manifest) for run in list_runs()], profile)
-    except WorkbenchError as error:
-        tell(f"the history of runs was not published: {error}")
+        publish_history(read(), profile)
+    except (WorkbenchError, OSError) as error:
+        tell(f"the history of runs was not published: {' '.join(str(error).split())}")
         return False
     return True
+
+
+def lacks_history(published: Mapping[str, Collection[str]]) -> bool:
+    """Say whether PostgreSQL lacks a relation or a column of the history; `published`: relation -> its columns."""
+    from helpers.run_history import RELATIONS
+
+    return any(set(relation.columns) - set(published.get(name, ())) for name, relation in RELATIONS.items())
+
+
+def run_and_show(request: Request, output: Output) -> None:
+    """Make one run and show it, here and on the dashboards; a run that failed is shown on these, too.
+
+    Raises:
+        What `workbench.run.run_request` raises.
+    """
+    from workbench.run import run_request
+    from workbench.summary import show_summary
+
+    try:
+        manifest = run_request(request, output)
+    except StepFailed:
+        _show_on_dashboards(request, output)
+        raise
+    show_summary(manifest, output)
+    if any(step.status == "succeeded" for step in manifest.steps):
+        _show_on_dashboards(request, output)
+
+
+def _show_on_dashboards(request: Request, output: Output) -> None:
+    """Publish the record of a local run and have the dashboards show what it did; a line for each."""
+    from workbench.dashboards import refresh
+    from workbench.stack import default_home
+
+    if request.profile == "local":
+        publish_runs(output.line, request.profile)
+        output.line(refresh(default_home(), request.dataset))
+
+
+def main(dataset: str) -> int:
+    """Publish the history after a chain, and have the dashboards forget what they showed of it."""
+    from workbench.dashboards import forget_history
+    from workbench.stack import default_home
+
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr)
+
+    if publish_runs(tell, "local"):
+        forget_history(default_home(), dataset)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

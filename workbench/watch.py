@@ -28,6 +28,7 @@ from local_aws.events.service import LocalEvents
 from workbench.console import Output
 from workbench.errors import BusyError
 from workbench.stack import bring_up
+from workbench.watch_lost import LOST_CHAIN, UNDER_WAY, close_killed_chains, find_lost_chains
 from workbench.watch_process import Chains
 from workbench.watch_record import ChainRecord
 from workbench.watch_uploads import find_live_run
@@ -57,6 +58,7 @@ class Watch:
         self._keys: dict[str, list[str]] = {}  # new keys by dataset, since its last run began
         self._waiting = ""
         self.endpoints: Endpoints | None = None
+        self._given: Json = {"trigger_only": True} if config.trigger_only else {}
         self.chains = Chains(not config.trigger_only, self._told)
 
     def line(self, text: str) -> None:
@@ -90,13 +92,13 @@ class Watch:
         """Show a job run's state; keep the record of one that an upload began, and have its chain follow."""
         state, token = run["JobRunState"], run.get("Arguments", {}).get("--RUN_TOKEN", "")
         dataset = run.get("Arguments", {}).get("--DATASET", "")
-        seconds = f" after {run['ExecutionTime']} s" if state not in ("STARTING", "RUNNING", "STOPPING") else ""
+        seconds = f" after {run['ExecutionTime']} s" if state not in UNDER_WAY else ""
         self.line(f"job run {run['Id'][:11]} of {dataset}: {state}{seconds}")
-        if token.startswith(TRIGGERED) and run["Id"] not in self._met and state in ("STARTING", "RUNNING"):
+        if token.startswith(TRIGGERED) and run["Id"] not in self._met and state in UNDER_WAY[:2]:
             self._met.add(run["Id"])
             self._open(run, dataset)
         record = self._records.get(run["Id"])
-        if record is None or state in ("STARTING", "RUNNING", "STOPPING"):
+        if record is None or state in UNDER_WAY:
             return
         del self._records[run["Id"]]
         if state == "SUCCEEDED":
@@ -105,6 +107,22 @@ class Watch:
             message = f"job run {run['Id']} ended {state}: {run.get('ErrorMessage', 'no message')}"
             record.end("failed", message)
             self.line(f"{message}; log: {self._config.home}/logs/jobs/{run['Id']}.log")
+
+    def make_up(self, job_runs: Sequence[Json]) -> None:
+        """Have the chains follow that an earlier watching process was killed, or stopped, before the end of."""
+        for run_id in close_killed_chains():
+            self.line(f"run {run_id} was interrupted: the watching process was killed")
+        for run in find_lost_chains(job_runs, TRIGGERED):
+            dataset = run["Arguments"]["--DATASET"]
+            self.line(
+                f"job run {run['Id'][:11]} of {dataset} was not watched to its end: what follows it is made up for"
+            )
+            self._met.add(run["Id"])
+            record = ChainRecord(dataset, run, [], {"started_by": LOST_CHAIN, **self._given})
+            if run["JobRunState"] in UNDER_WAY:
+                self._records[run["Id"]] = record
+            else:
+                self.chains.add(record)
 
     def forget_runs(self, known: set[str]) -> None:
         """Close the records of job runs that a reset of the stack took away."""
@@ -125,7 +143,7 @@ class Watch:
         if other:
             self.line(f"the files are those of run {other}, which goes on with them itself")
             return
-        self._records[run["Id"]] = ChainRecord(dataset, run, keys)
+        self._records[run["Id"]] = ChainRecord(dataset, run, keys, self._given)
 
     def _told(self, record: ChainRecord, facts: Json) -> None:
         step, status = facts["step"], facts["status"]
@@ -190,6 +208,8 @@ def _follow_stack(
         watched.endpoints = None
         return None
     watched.forget_runs(set(events.list_runs()))
+    if not states:
+        watched.make_up(events.read_runs())
     if buckets:
         watched.line(f"watching s3://{', s3://'.join(buckets)} ({config.home}/lake); Ctrl-C stops")
     else:

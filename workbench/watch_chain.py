@@ -38,19 +38,21 @@ def run_step(step: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any] | 
     return figures
 
 
-def run_chain(dataset: str, run_id: str, job_run: str, after_job: bool) -> int:
-    """Run the steps after job run `job_run`; return 0, or 1 where one failed."""
+def run_chain(options: argparse.Namespace) -> int:
+    """Run the steps after the job run; return 0, or 1 where one failed."""
     from helpers.catalog_query import crawl_table, run_saved_queries
     from helpers.config import build_config, find_home
     from helpers.load_postgres import load_tables
     from helpers.transform import read_job_run
+    from workbench.dashboards import refresh
     from workbench.locks import hold_dataset
 
+    dataset, run_id = options.dataset, options.run_id
     cfg = build_config(dataset, run_id)
     report: dict[str, Any] = {}
 
     def read() -> dict[str, Any]:
-        result = read_job_run(cfg, job_run)
+        result = read_job_run(cfg, options.job_run)
         report.update(result.report)
         return result.figures()
 
@@ -58,26 +60,28 @@ def run_chain(dataset: str, run_id: str, job_run: str, after_job: bool) -> int:
         crawl_table(cfg)
         return run_saved_queries(cfg).figures()
 
-    def renew() -> dict[str, Any]:
-        from workbench.dashboards import refresh
-
-        return {"said": refresh(find_home(), dataset)}
-
     if run_step(STEPS[0], read) is None:
         return 1
     rest: dict[str, Callable[[], dict[str, Any]]] = {
         "03_catalog_query": query,
         "04_load_postgres": lambda: load_tables(cfg).figures(),
-        "dashboards": renew,
+        "dashboards": lambda: {"said": refresh(find_home(), dataset)},
     }
-    if not after_job or report.get("status") == "unchanged":
+    if reason := _find_reason_to_stop(options, report):
         for step in rest:
-            tell(step, "skipped", reason=UNCHANGED if after_job else "--trigger-only")
+            tell(step, "skipped", reason=reason)
         return 0
     # the lock of workbench.run: a run of the same dataset is waited for, and waits for this
     lock = find_home() / "cache" / "runs" / f"local-{dataset}"
     with hold_dataset(lock, run_id, wait=True, tell=lambda line: print(line, file=sys.stderr)):
         return 0 if all(run_step(step, work) is not None for step, work in rest.items()) else 1
+
+
+def _find_reason_to_stop(options: argparse.Namespace, report: dict[str, Any]) -> str:
+    """Return why nothing follows the job run; "" where something does."""
+    if options.trigger_only:
+        return "--trigger-only"
+    return UNCHANGED if report.get("status") == "unchanged" and not options.even_unchanged else ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,8 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in ("dataset", "run-id", "job-run"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--trigger-only", action="store_true")
-    options = parser.parse_args(argv)
-    return run_chain(options.dataset, options.run_id, options.job_run, not options.trigger_only)
+    parser.add_argument("--even-unchanged", action="store_true", help="load what an earlier job run wrote, too")
+    return run_chain(parser.parse_args(argv))
 
 
 if __name__ == "__main__":

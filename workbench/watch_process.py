@@ -19,6 +19,7 @@ from workbench.watch_record import ChainRecord
 
 Json = dict[str, Any]
 _END = object()
+HISTORY_SECONDS = 10.0
 
 
 class Chains:
@@ -31,6 +32,7 @@ class Chains:
         self._lines: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._record: ChainRecord | None = None
         self._process: subprocess.Popen[str] | None = None
+        self._history: list[subprocess.Popen[bytes]] = []
 
     @property
     def busy(self) -> bool:
@@ -56,7 +58,7 @@ class Chains:
                 self._pass_on(self._record, line)
 
     def stop(self) -> None:
-        """End the chain under way; it and those that wait are interrupted."""
+        """End the chain under way; it and those that wait are interrupted. What ended is published to the end."""
         if self._process is not None:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -66,12 +68,19 @@ class Chains:
         for record in [*([self._record] if self._record else []), *self._waiting]:
             record.end("interrupted")
         self._waiting.clear()
+        for process in self._history:
+            try:
+                process.wait(HISTORY_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     def _start(self, record: ChainRecord) -> None:
         named = {"dataset": record.dataset, "run-id": record.run_id, "job-run": record.job_run_id}
         command = [sys.executable, "-m", "workbench.watch_chain"]
         command += [part for name, value in named.items() for part in (f"--{name}", value)]
         command += [] if self._after_job else ["--trigger-only"]
+        command += ["--even-unchanged"] if record.makes_up else []
         with (record.folder / "chain.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command,
@@ -112,3 +121,19 @@ class Chains:
             place = record.folder / "chain.log"
             record.end("failed", "" if said else f"the chain's process ended with code {code}: see {place}")
         self._told(record, {"step": "", "status": record.manifest.status})
+        self._publish_history(record)
+
+    def _publish_history(self, record: ChainRecord) -> None:
+        """Publish the closed record for the data-quality tab; the next chain does not wait for it."""
+        self._history = [process for process in self._history if process.poll() is None]
+        command = [sys.executable, "-m", "workbench.history", record.dataset]
+        with (record.folder / "chain.log").open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
+                start_new_session=True,
+            )
+        self._history.append(process)

@@ -23,14 +23,19 @@ from workbench.record import (
 from workbench.run import take_figures
 from workbench.runs import runs_folder
 from workbench.watch_chain import STEPS
+from workbench.watch_lost import LOST_CHAIN
 
 Json = dict[str, Any]
 
 
 class ChainRecord:
-    """One chain: its job run, its steps, its folder. Everything that happens is written at once."""
+    """One chain: its job run, its steps, its folder. Everything that happens is written at once.
 
-    def __init__(self, dataset: str, job_run: Json, keys: list[str]) -> None:
+    `given` goes into its parameters, such as `started_by` ("upload", "schedule", or "lost chain" where it makes up for
+    one that nobody watched to its end).
+    """
+
+    def __init__(self, dataset: str, job_run: Json, keys: list[str], given: Json | None = None) -> None:
         now = dt.datetime.now(dt.UTC)
         self.dataset = dataset
         self.job_run_id: str = job_run["Id"]
@@ -49,6 +54,7 @@ class ChainRecord:
                 "first_objects": keys[:10],
                 "job_run_id": self.job_run_id,
                 "token": job_run["Arguments"]["--RUN_TOKEN"],
+                **(given or {}),
             },
             started_at=utc_now(),
             process=describe_process(),
@@ -65,6 +71,11 @@ class ChainRecord:
     def open(self) -> bool:
         """Whether it goes on."""
         return self.manifest.status == "running"
+
+    @property
+    def makes_up(self) -> bool:
+        """Whether it makes up for a lost chain."""
+        return bool(self.manifest.parameters["started_by"] == LOST_CHAIN)
 
     def update(self, step: str, status: str, facts: Json) -> None:
         """Write down that a step began or how it ended."""

@@ -91,6 +91,10 @@ class LocalEvents:
         """Return the ids of all job runs."""
         return [str(run["Id"]) for _, run in self._store.list("job_run")]
 
+    def read_runs(self) -> list[Json]:
+        """Return all job runs."""
+        return [dict(run) for _, run in self._store.list("job_run")]
+
     def close(self) -> None:
         """Stop watching and end the functions' processes."""
         self._landing.close()

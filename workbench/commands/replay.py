@@ -17,9 +17,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Run all notebooks again and show what came of it."""
+    from workbench.history import run_and_show
     from workbench.repair import request_replay
-    from workbench.run import run_request
-    from workbench.summary import show_summary
 
-    show_summary(run_request(request_replay(arguments.name, arguments.wait), output), output)
+    run_and_show(request_replay(arguments.name, arguments.wait), output)
     return 0

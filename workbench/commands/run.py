@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from workbench.console import Output
-
-if TYPE_CHECKING:
-    from workbench.request import Request
 
 HELP = "run the four notebooks as one recorded run; what is up to date is left as it is"
 
@@ -33,6 +29,7 @@ def add_request_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Run the four notebooks and show what came of it."""
+    from workbench.history import run_and_show
     from workbench.request import RunConfig, check_request, read_range
 
     if arguments.help_notebook:
@@ -47,29 +44,15 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     )
     request = check_request(config)
     if not arguments.backfill:
-        _run_once(request, output)
+        run_and_show(request, output)
         return 0
     if "as_of" in request.origins or "run_id" in request.origins:
         from workbench.errors import UsageError
 
         raise UsageError("--backfill gives each run its own as_of and run_id: leave these parameters out")
     for as_of in read_range(arguments.backfill):
-        _run_once(request.at(as_of), output)
+        run_and_show(request.at(as_of), output)
     return 0
-
-
-def _run_once(request: Request, output: Output) -> None:
-    """Make one run, show it, and have the dashboards show what it published."""
-    from workbench.run import run_request
-    from workbench.summary import show_summary
-
-    manifest = run_request(request, output)
-    show_summary(manifest, output)
-    if request.profile == "local" and any(step.status == "succeeded" for step in manifest.steps):
-        from workbench.dashboards import refresh
-        from workbench.stack import default_home
-
-        output.line(refresh(default_home(), request.dataset))
 
 
 def _show_parameters(name: str, output: Output) -> int:

@@ -10,6 +10,6 @@ renew.py      after a publication
 """
 
 from workbench.dashboards.control import Dashboards, Started, start, status, stop
-from workbench.dashboards.renew import refresh
+from workbench.dashboards.renew import forget_history, refresh
 
-__all__ = ["Dashboards", "Started", "refresh", "start", "status", "stop"]
+__all__ = ["Dashboards", "Started", "forget_history", "refresh", "start", "status", "stop"]

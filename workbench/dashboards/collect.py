@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local_aws.endpoints import Endpoints
 from workbench.dashboards.errors import AssetsError, DashboardsError
 
 Progress = Callable[[str], None]
@@ -40,6 +41,21 @@ class Assets:
             (folder / path).write_text(text, encoding="utf-8")
 
 
+def find_published(endpoints: Endpoints, progress: Progress) -> dict[str, set[str]]:
+    """Return the relations that readers see; the history of runs is published first where there is none yet.
+
+    Raises:
+        DashboardsError: PostgreSQL cannot be asked.
+    """
+    from workbench.dashboards.database import read_published
+    from workbench.history import lacks_history, publish_runs
+
+    published = read_published(endpoints)
+    if lacks_history(published) and publish_runs(progress, "local"):
+        published = read_published(endpoints)
+    return published
+
+
 def collect_assets(published: Mapping[str, set[str]], progress: Progress, folder: Path | None = None) -> Assets:
     """Return the assets of every dataset whose relation is published; `folder` stands for dashboards/assets/.
 
@@ -48,13 +64,16 @@ def collect_assets(published: Mapping[str, set[str]], progress: Progress, folder
         DashboardsError: a column that an asset needs is not in PostgreSQL.
     """
     from dashboards.assets import ASSETS, dataset_of, read_assets
+    from dashboards.quality import QUARANTINE
 
     committed = read_assets(folder or ASSETS)
     reviewed = {dataset_of(path) for path in committed} - {""}
     generated = _generate(progress)
-    files, shown, missing = {}, [], []
+    # what all dashboards share, so that an import has what it needs where no dataset is published yet
+    files = {path: text for path, text in committed.items() if not dataset_of(path) and "workbench_" not in path}
+    shown, missing = [], []
     for dataset in sorted(reviewed | set(generated)):
-        if dataset not in published:
+        if not {dataset, f"{dataset}{QUARANTINE}"} <= set(published):
             missing.append(dataset)
             continue
         shown.append(dataset)
@@ -113,6 +132,8 @@ def _parse(path: str, text: str) -> dict[str, Any]:
 
 
 def _check_columns(path: str, document: Mapping[str, Any], published: Mapping[str, set[str]]) -> None:
+    from dashboards.quality import loaded_by
+
     relation = str(document.get("table_name"))
     if relation not in published:
         raise AssetsError(f"dashboards/assets/{path}: table_name: PostgreSQL has no analytics.{relation}")
@@ -121,5 +142,5 @@ def _check_columns(path: str, document: Mapping[str, Any], published: Mapping[st
         if name and not column.get("expression") and name not in published[relation]:
             raise DashboardsError(
                 f"dashboards/assets/{path}: analytics.{relation} has no column {name} in PostgreSQL: "
-                f"`workbench run --dataset {relation}` loads it; nothing was imported"
+                f"`{loaded_by(relation)}` loads it; nothing was imported"
             )

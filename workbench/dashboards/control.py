@@ -15,7 +15,7 @@ from pathlib import Path
 from local_aws.endpoints import Endpoints, read_endpoints
 from local_aws.home import read_json, write_json
 from local_aws.probes import answers_postgres
-from workbench.dashboards.collect import Assets, collect_assets
+from workbench.dashboards.collect import Assets, collect_assets, find_published
 from workbench.dashboards.errors import AssetsError, DashboardsError
 from workbench.dashboards.install import PYTHON, hash_lock, is_installed
 from workbench.dashboards.server import (
@@ -77,7 +77,7 @@ def start(home: Path, progress: Progress, port: int | None = None) -> Started:
         DashboardsError: what cannot be installed, set up or started.
         AssetsError: an asset with a mistake; what was imported before is still served.
     """
-    from workbench.dashboards.database import ensure_database, read_published, write_secret
+    from workbench.dashboards.database import ensure_database, write_secret
     from workbench.dashboards.install import ensure_environment
     from workbench.stack import bring_up
 
@@ -91,7 +91,7 @@ def start(home: Path, progress: Progress, port: int | None = None) -> Started:
         password = secrets.token_urlsafe(18)
         new = write_secret(home, ADMIN_SECRET, password)
         identity = ensure_database(endpoints)
-        assets = collect_assets(read_published(endpoints), progress)
+        assets = collect_assets(find_published(endpoints, progress), progress)
         server = find_server(home)
         if import_where_changed(home, assets, identity, progress) and server:
             forget_everything(home, server)
