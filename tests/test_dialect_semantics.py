@@ -60,7 +60,7 @@ def judge(case: dict[str, Any], rows: list[tuple[Any, ...]]) -> str:
     """Compare what came with what is expected."""
     check, expected = case["check"], case.get("expected")
     first = [row[0] for row in rows]
-    got: Any = {"value": str(first[0]) if first else "", "column": str(first), "row count": len(rows),
+    got: Any = {"value": str(first[0]) if first else "", "column": str(first),
                 "sorted column": str(sorted(first)) if check == "sorted column" else ""}.get(check)  # fmt: skip
     if check == "answers" or got == expected or (check == "value" and _same_number(got, str(expected))):
         return "right"
