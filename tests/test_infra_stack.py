@@ -1,6 +1,7 @@
 """The whole embedded stack, as `workbench up` brings it up: provisioned, mended, kept, guarded."""
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -159,6 +160,32 @@ def test_a_planted_aws_configuration_leads_nowhere(own: Path, tmp_path: Path, mo
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     (own / "provisioned.json").unlink()
     assert bring_up(own).outputs["RawBucket"] == "workbench-local-raw-000000000000"
+
+
+def test_env_leads_any_client_to_the_stack(own: Path) -> None:
+    """In a shell that evaluates `workbench env`, boto3 and psql work, whatever the shell had set before."""
+    bring_up(own)
+    planted = {"AWS_PROFILE": "p", "AWS_SESSION_TOKEN": "x", "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9"}
+    planted |= {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9", "no_proxy": "other"}
+    planted |= {"PGSERVICE": "none", "PGSSLMODE": "require", "PATH": os.defpath, "WORKBENCH_HOME": str(own)}
+    python = shlex.quote(sys.executable)
+    who = f'{python} -c \'import boto3; print(boto3.client("sts").get_caller_identity()["Account"])\''
+    script = f'eval "$({python} -m workbench env)" && {who} && psql -Atc "SELECT current_user"'
+    done = subprocess.run(["sh", "-c", script], env=planted, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == ["000000000000", "workbench_reader"], done.stderr
+
+
+def test_status_shows_pids_and_ports_as_they_are_typed(own: Path, tmp_path: Path) -> None:
+    """`workbench status` groups no digits, and says how to start what does not run, with exit code 4."""
+    endpoints = bring_up(own)
+    command = [sys.executable, "-m", "workbench", "status"]
+    shown = {}
+    for home, code in ((own, 0), (tmp_path / "nothing", 4)):
+        done = subprocess.run(command, env={**os.environ, "WORKBENCH_HOME": str(home)}, capture_output=True, text=True)
+        assert done.returncode == code
+        shown[home] = done.stdout
+    assert f" {endpoints.postgres['port']} " in shown[own] and f" {endpoints.processes['api'].pid} " in shown[own]
+    assert shown[tmp_path / "nothing"] == f"no stack is up in {tmp_path / 'nothing'}: `workbench up` starts it\n"
 
 
 def test_no_secret_is_to_be_seen(own: Path) -> None:

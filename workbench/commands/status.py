@@ -19,8 +19,17 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from workbench.stack import default_home
 
     report = status(default_home())
+    if not report.servers:
+        output.line(f"no stack is up in {default_home()}: `workbench up` starts it")
+        return 4
+    # As text: pids and ports are names, which nobody groups by thousands.
     rows = [
-        [server.name, server.state, server.pid, server.port, server.since, server.note] for server in report.servers
+        [server.name, server.state, _digits(server.pid), _digits(server.port), server.since, server.note]
+        for server in report.servers
     ]
     output.table(f"stack in {default_home()}", ["server", "state", "pid", "port", "since", "note"], rows)
     return 0 if report.healthy else 4
+
+
+def _digits(number: int | None) -> str | None:
+    return None if number is None else str(number)
