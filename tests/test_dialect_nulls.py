@@ -1,14 +1,16 @@
 """NULL in gives NULL out, for every function of the tables, whatever DuckDB's own function would do."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import duckdb
 import pytest
+from dialect_lab import NoTables, prepared_connection
 
-from local_aws.athena.dialect import classify, prepare, translate
+from local_aws.athena.dialect import classify, translate
 from local_aws.athena.dialect.functions import OVERLOADS
 from local_aws.athena.dialect.signatures import Overload, Pattern
+
+connection = prepared_connection
 
 SAMPLES = {
     "tinyint": "tinyint '2'", "smallint": "smallint '2'", "integer": "2", "bigint": "bigint '2'", "real": "real '0.5'",
@@ -19,26 +21,6 @@ SAMPLES = {
 }  # fmt: skip
 # Where Trino gives a value for a NULL: elements may be NULL, and concat_ws leaves out what is.
 LENIENT = {("repeat", 0), ("concat_ws", 1), ("concat_ws", 2)}
-
-
-class NoTables:
-    """A catalog without tables."""
-
-    def has_database(self, name: str) -> bool:
-        return name == "db"
-
-    def columns(self, database: str, table: str) -> list[tuple[str, str]] | None:
-        return None
-
-    def view_sql(self, database: str, table: str) -> str | None:
-        return None
-
-
-@pytest.fixture(scope="module")
-def connection() -> Iterator[Any]:
-    with duckdb.connect() as connection:
-        prepare(connection)
-        yield connection
 
 
 def sample(pattern: Pattern) -> str:

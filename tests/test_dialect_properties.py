@@ -3,44 +3,26 @@
 import datetime
 import decimal
 import re
-from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
 import duckdb
 import pytest
+from dialect_lab import NoTables, prepared_connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from local_aws.athena.dialect import prepare, translate
+from local_aws.athena.dialect import translate
 from local_aws.athena.dialect.coercion import arithmetic_decimal
 from local_aws.athena.dialect.types import TrinoType
 from local_aws.athena.dialect.types import decimal as decimal_type
 
-
-class NoTables:
-    """A catalog with one empty database."""
-
-    def has_database(self, name: str) -> bool:
-        return name == "db"
-
-    def columns(self, database: str, table: str) -> list[tuple[str, str]] | None:
-        return None
-
-    def view_sql(self, database: str, table: str) -> str | None:
-        return None
+connection = prepared_connection
 
 
 CHECK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 WIDE = decimal.Context(prec=200, rounding=decimal.ROUND_HALF_UP)
 TEXTS = st.text(alphabet="abX,é😀 ", max_size=8)
-
-
-@pytest.fixture(scope="module")
-def connection() -> Iterator[Any]:
-    with duckdb.connect() as connection:
-        prepare(connection)
-        yield connection
 
 
 def value(connection: Any, expression: str) -> Any:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from dialect_lab import NoTables
 
 from local_aws.athena.dialect import nodes as n
 from local_aws.athena.dialect import runtime, translate
@@ -19,17 +20,11 @@ TRINO = frozenset((Path(__file__).parent / "data" / "trino_functions.txt").read_
 ROOM = Path(runtime.__file__).parent
 
 
-class NoTables:
+class OneTable(NoTables):
     """A catalog of one table with one column."""
-
-    def has_database(self, name: str) -> bool:
-        return name == "db"
 
     def columns(self, database: str, table: str) -> list[tuple[str, str]] | None:
         return [("a", "integer")] if table == "t" else None
-
-    def view_sql(self, database: str, table: str) -> str | None:
-        return None
 
 
 FOREIGN = [
@@ -56,7 +51,7 @@ FOREIGN = [
 def test_other_engines_syntax_is_refused(sql: str) -> None:
     """Syntax that Trino does not know is an error, never an answer."""
     with pytest.raises(QueryError, match=r"\w+: .+"):
-        translate(sql, NoTables(), "db")
+        translate(sql, OneTable(), "db")
 
 
 def duckdb_functions() -> list[str]:
@@ -73,7 +68,7 @@ def test_no_function_of_duckdb_slips_through() -> None:
     for name in foreign:
         for arguments in ("", "1", "'a', 1"):
             with pytest.raises(QueryError, match=r"FUNCTION_NOT_FOUND|SYNTAX_ERROR"):
-                translate(f"SELECT {name}({arguments})", NoTables(), "db")
+                translate(f"SELECT {name}({arguments})", OneTable(), "db")
 
 
 def test_what_is_translated_is_trinos() -> None:
@@ -87,7 +82,7 @@ def test_a_function_that_is_not_translated_is_refused_by_name() -> None:
     """A function of Trino's without a translation is NOT_SUPPORTED, with its place."""
     for name in sorted(KNOWN):
         with pytest.raises(QueryError, match=r"NOT_SUPPORTED|SYNTAX_ERROR"):
-            translate(f"SELECT {name}(1)", NoTables(), "db")
+            translate(f"SELECT {name}(1)", OneTable(), "db")
 
 
 def test_a_kind_of_node_without_a_handler_is_refused() -> None:
@@ -96,7 +91,7 @@ def test_a_kind_of_node_without_a_handler_is_refused() -> None:
     class Unknown(n.Expression):
         pass
 
-    statement = Statement(NoTables(), HANDLERS, lambda *_: None)
+    statement = Statement(OneTable(), HANDLERS, lambda *_: None)
     with pytest.raises(QueryError, match="NOT_SUPPORTED: line 1:1: Unknown"):
         Env(statement, Scope([]), "db", {}).translate(Unknown(Place(1, 1)))
 
@@ -121,4 +116,4 @@ ALLOWED = {"trino_date_parse", "trino_parse_datetime", "trino_format_datetime", 
 def test_depth_is_bounded() -> None:
     """An expression that nests without end is refused and does not exhaust the stack."""
     with pytest.raises(QueryError, match="STACK_OVERFLOW"):
-        translate("SELECT " + "(" * 5000 + "1" + ")" * 5000, NoTables(), "db")
+        translate("SELECT " + "(" * 5000 + "1" + ")" * 5000, OneTable(), "db")

@@ -5,33 +5,22 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from dialect_lab import NoTables, prepared_connection
 
 from local_aws.athena.dialect import classify, prepare, translate
 from local_aws.athena.errors import QueryError
+
+connection = prepared_connection
 
 DATA = Path(__file__).parent / "data" / "trino_semantics.json"
 PAGE = Path(__file__).parent.parent / "docs" / "athena-sql.md"
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 CASES: list[dict[str, Any]] = json.loads(DATA.read_text())
-
-
-class NoTables:
-    """A catalog with one empty database."""
-
-    def has_database(self, name: str) -> bool:
-        return name == "db"
-
-    def columns(self, database: str, table: str) -> list[tuple[str, str]] | None:
-        return None
-
-    def view_sql(self, database: str, table: str) -> str | None:
-        return None
 
 
 def outcome(connection: Any, case: dict[str, Any]) -> str:
@@ -72,13 +61,6 @@ def _same_number(got: str, expected: str) -> bool:
         return abs(float(got) - float(expected)) < 1e-12
     except ValueError:
         return False
-
-
-@pytest.fixture(scope="module")
-def connection() -> Iterator[Any]:
-    with duckdb.connect() as connection:
-        prepare(connection)
-        yield connection
 
 
 def table(results: list[tuple[str, str]]) -> str:
