@@ -133,7 +133,7 @@ class TransformResult:
             counts, whole = line["rows"], line["rows"]["readable"] or 1
             published = line["at"].replace("T", " ")[:16]
             rows.append([published, counts["readable"], *(round(100 * counts[name] / whole, 2) for name in _LOST)])
-        return pd.DataFrame(rows, columns=["published", "readable rows", *(_name(name) for name in _LOST)])
+        return pd.DataFrame(rows, columns=["published (UTC)", "readable rows", *(_name(name) for name in _LOST)])
 
     @property
     def shares(self) -> pd.DataFrame:
