@@ -14,7 +14,7 @@ from local_aws.server.services import list_operations
 from local_aws.server.support import render_page
 from local_aws.server.validation import service_model
 
-OURS = ("glue", "athena", "cloudformation", "sts", "iam", "logs")
+OURS = tuple(sorted(list_operations()))
 SEED = 12
 
 # Errors of a client that sent nothing: no bearer token, or a host name made of the request's account id or ARN.
