@@ -17,12 +17,14 @@ from workbench.lineage import describe_event
 from workbench.locks import hold_dataset
 from workbench.notebooks import STEPS
 from workbench.pages.index_page import describe_runs
-from workbench.pages.notebook_page import sanitize
+from workbench.pages.notebook_page import align_numbers, sanitize
 from workbench.pages.run_page import describe_run
 from workbench.plan import explain
 from workbench.pruning import prune_runs
 from workbench.record import Manifest, StepRecord, describe_process, write_manifest
 from workbench.redaction import MARK, redact, redact_values
+from workbench.repair import request_repair, request_replay
+from workbench.request import RunConfig, check_request, read_range
 from workbench.runs import find_run, list_runs, read_run, settle_runs
 from workbench.settings import Settings, read_settings
 from workbench.transient import backoff, is_transient
@@ -112,6 +114,30 @@ def test_a_killed_run_is_settled_at_the_next_start(runs: Path) -> None:
     states = {run.manifest.run_id: (run.manifest.status, run.manifest.steps[0].status) for run in list_runs()}
     assert states["r01"] == states["r02"] == ("interrupted", "interrupted") and states["r03"][0] == "running"
     assert sorted(stopped) == ["r01", "r02"]
+
+
+def test_a_replay_has_the_recorded_parameters(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its date and parameters are the record's, whatever the environment says today; all notebooks run."""
+    make_run(runs, "r01", parameters={"dataset": "student_sample", "as_of": "2024-01-02", "files": "x.csv"})
+    make_run(runs, "r02", "failed")
+    monkeypatch.setenv("WORKBENCH_PARAM_FILES", "other.csv")
+    request = request_replay("r01")
+    assert (request.parent, request.as_of) == ({"run": "r01", "relation": "replays"}, "2024-01-02")
+    assert request.parameters["files"] == "x.csv" and request.run_id != "r01" and request.full and not request.resume
+    with pytest.raises(UsageError, match="workbench repair r02"):
+        request_replay("r02")
+    with pytest.raises(UsageError, match="workbench replay r01"):
+        request_repair("r01")
+
+
+def test_a_backfill_is_a_run_for_each_date(runs: Path) -> None:
+    """Each has its own id and date; what else was asked for is the same."""
+    request = check_request(RunConfig("student_sample", pairs=["files=x/{as_of}.csv"]))
+    days = [request.at(day) for day in read_range("2024-02-28..2024-03-01")]
+    assert [each.as_of for each in days] == ["2024-02-28", "2024-02-29", "2024-03-01"]
+    assert [each.parameters["as_of"] for each in days] == [each.as_of for each in days]
+    assert len({each.run_id for each in days}) == 3 and {each.origins["as_of"] for each in days} == {"--backfill"}
+    assert {each.parameters["files"] for each in days} == {"x/{as_of}.csv"}
 
 
 def test_pruning_keeps_the_last_good_one(runs: Path) -> None:
@@ -314,3 +340,14 @@ def test_the_command_lists_shows_and_prunes(runs: Path, capsys: pytest.CaptureFi
     assert "removed 1 run: 20261124T234453-a_dataset_with_a_long_name-r00" in capsys.readouterr().out
     assert main(["runs", "show", "20261124T234453-a_dataset_with_a_long_name-r01"]) == 0
     assert sorted(path.name[-3:] for path in runs.iterdir() if path.is_dir()) == ["r01", "r02", "r9"]
+
+
+def test_numbers_of_a_notebooks_tables_stand_right() -> None:
+    """Of a table, the columns that hold nothing but numbers; text, and the index beside it, stand left."""
+    table = (
+        "<table><thead><tr><th></th><th>file</th><th>rows</th></tr></thead><tbody>"
+        "<tr><th>0</th><td>a.csv</td><td>1,200</td></tr><tr><th>1</th><td>7</td><td>NaN</td></tr></tbody></table>"
+    )
+    shown = align_numbers(table)
+    assert shown.count("class=number") == 3 and "<th class=number>rows</th>" in shown and "<td>7</td>" in shown
+    assert align_numbers("<p>12</p><table></table>") == "<p>12</p><table></table>"

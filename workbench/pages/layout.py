@@ -63,8 +63,10 @@ code, .mono { font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospa
 details { border-top:1px solid var(--line); padding:8px 0 } details:first-of-type { border-top:0 }
 summary { cursor:pointer; font-weight:600; padding:4px 0 }
 .notebook { padding:4px 2px 8px; max-width:900px } .notebook img { max-width:100%; height:auto }
-.notebook table { width:auto; margin:6px 0 14px } .notebook table th { text-align:right; padding-left:12px }
-.notebook td, .notebook th { text-align:right }
+.notebook table { width:auto; margin:6px 0 14px }
+.notebook tbody th { border-bottom:1px solid var(--line); padding:7px 12px 7px 0 }
+.notebook tbody tr:last-child th { border-bottom:0 }
+.notebook h1 { font-size:19px } .notebook h2 { font-size:16px; margin-top:22px } .notebook h3 { font-size:14.5px }
 .notebook pre { background:#f7f9fb; border:1px solid var(--line); border-radius:8px;
   padding:10px 12px; overflow-x:auto; font:12.5px/1.5 ui-monospace,Menlo,Consolas,monospace; white-space:pre-wrap }
 .notebook pre.error { background:#fdf3f2; border-color:#f1cbc7 }

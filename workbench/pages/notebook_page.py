@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from functools import cache
 from html.parser import HTMLParser
@@ -17,6 +18,8 @@ _ALLOWED = frozenset(
 )
 _KEPT = frozenset(("colspan", "rowspan", "value", "max", "title"))
 _VOID = frozenset(("br",))
+_CELL = re.compile(r"<t([hd])>(.*?)</t\1>", re.DOTALL)
+_NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+(e[-+]?\d+)?( ?%)?|NaN|None|<NA>|&lt;NA&gt;|", re.IGNORECASE)
 
 
 def render_notebook(path: Path) -> str:
@@ -56,7 +59,7 @@ def _render_output(output: dict[str, Any]) -> str:
     if "image/png" in data:
         return f'<p><img alt="chart" src="data:image/png;base64,{text(_join(data["image/png"]).strip())}"></p>'
     if "text/html" in data:
-        return f"<div class=scroll>{sanitize(_join(data['text/html']))}</div>"
+        return f"<div class=scroll>{align_numbers(sanitize(_join(data['text/html'])))}</div>"
     if "text/plain" in data:
         return f"<pre>{text(_clean(_join(data['text/plain'])))}</pre>"
     return ""
@@ -68,6 +71,24 @@ def _join(value: Any) -> str:
 
 def _clean(value: str) -> str:
     return _ANSI.sub("", value)
+
+
+def align_numbers(source: str) -> str:
+    """Return HTML with class `number` on the cells of those columns of its tables that hold nothing but numbers."""
+    return re.sub(r"<table>.*?</table>", lambda found: _align_table(found[0]), source, flags=re.DOTALL)
+
+
+def _align_table(table: str) -> str:
+    rows = [_CELL.findall(row) for row in re.findall(r"<tr>.*?</tr>", table, flags=re.DOTALL)]
+    if "span=" in table or len({len(row) for row in rows}) != 1:
+        return table
+    body = [row for row in rows if any(kind == "d" for kind, _ in row)]
+    numeric = [
+        bool(body) and all(row[at][0] == "d" and _NUMBER.fullmatch(row[at][1].strip()) for row in body)
+        for at in range(len(rows[0]))
+    ]
+    place = itertools.cycle(numeric)
+    return _CELL.sub(lambda cell: f"<t{cell[1]}{' class=number' * next(place)}>{cell[2]}</t{cell[1]}>", table)
 
 
 def sanitize(source: str, more: frozenset[str] = frozenset()) -> str:
