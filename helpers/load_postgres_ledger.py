@@ -193,12 +193,18 @@ def open_load(
         return Load(*cursor.fetchone())
 
 
-def mark_ready(connection: Any, load: Load, rows: dict[str, int], checks: Sequence[Sequence[Any]]) -> Load:
-    """Say that the load is whole and verified, and could be published; return it as it is then."""
+def mark_ready(
+    connection: Any, load: Load, rows: dict[str, int], checks: Sequence[Sequence[Any]], in_place: bool = False
+) -> Load:
+    """Say that the load is whole and verified, and could be published; return it as it is then.
+
+    One that is made `in_place` stays `loading` until it is published: what it brings is in no table before, so that
+    nobody but its own loader could publish it.
+    """
+    state = "loading" if in_place else "ready"
     with connection, connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE {VERSIONS}.loads SET state = 'ready', rows = %s, checks = %s WHERE load_id = %s "
-            f"RETURNING {_FIELDS}",
-            (Json(rows), Json(list(checks)), load.load_id),
+            f"UPDATE {VERSIONS}.loads SET state = %s, rows = %s, checks = %s WHERE load_id = %s RETURNING {_FIELDS}",
+            (state, Json(rows), Json(list(checks)), load.load_id),
         )
         return Load(*cursor.fetchone())

@@ -88,7 +88,7 @@ def _load_anew(connection: Any, job: LoadJob, extracts: Sequence[Extract], conte
         with nullcontext() if job.quiet else progress:
             filling = Filling(connection, job.connect, job.open_source, progress, job.connections)
             filled = fill_tables(filling, load, extracts, before)
-        load = mark_ready(connection, load, filled.rows, [check.as_row() for check in filled.checks])
+        load = mark_ready(connection, load, filled.rows, [check.as_row() for check in filled.checks], bool(reuse))
     except BaseException:
         with suppress(psycopg2.Error):  # a server that is gone; the next load clears away what is left there
             discard_load(connection, load, set(reuse.values()))
