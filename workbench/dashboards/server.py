@@ -92,7 +92,6 @@ def make_environment(home: Path, port: int | None = None) -> dict[str, str]:
         "SCARF_ANALYTICS": "false",
         "NO_PROXY": "*",
         "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONWARNINGS": "ignore",
         MARK: str(home),
     }
