@@ -105,13 +105,14 @@ def _switch_patiently(
                 _switch(cursor, switches, [drop for drop in drops if drop], terms, entries)
             return
         except errors.LockNotAvailable as error:
-            holder = _find_holder(connection, [*tables, *gone])
+            asked = [(PUBLIC, name) for name in (*tables, *gone)]
+            # a change in place needs the tables as well
+            holder = _find_holder(connection, asked + [(VERSIONS, name) for name in tables.values() if terms.changes])
             if time.monotonic() > deadline:
-                raise ServiceError(
-                    "PostgreSQL",
-                    f"{holder}; nothing was published, the new version is kept ready: end that process, then "
-                    f"`workbench publish {next(iter(tables))}`",
-                ) from error
+                kept = f"the new version is kept ready: end that process, then `workbench publish {next(iter(tables))}`"
+                if terms.changes:
+                    kept = "and what is loaded in place is not kept: end that process, then load again"
+                raise ServiceError("PostgreSQL", f"{holder}; nothing was published, {kept}") from error
         time.sleep(pause)
         pause = min(1.0, pause * 2)
 
@@ -141,13 +142,14 @@ def _switch(
     terms: Terms,
     entries: Sequence[sql.Composable],
 ) -> None:
-    """Make all changes inside the caller's transaction; all waits for locks together last LOCK_SECONDS at most."""
-    deadline = time.monotonic() + LOCK_SECONDS
+    """Make all changes inside the caller's transaction; all waits for locks of views last LOCK_SECONDS at most."""
     cursor.execute("SET LOCAL search_path = pg_catalog")
+    _wait_until(cursor, time.monotonic() + LOCK_SECONDS)
     if terms.reader:
         _grant_schema(cursor, terms.reader)
-    for entry in entries:
+    for entry in entries:  # a change in place may take long, and keeps no reader waiting
         cursor.execute(entry)
+    deadline = time.monotonic() + LOCK_SECONDS
     lost: list[str] = []
     for switch in switches:
         _wait_until(cursor, deadline)
@@ -244,16 +246,16 @@ def _make_again(cursor: Any, view: Kept) -> bool:
     return True
 
 
-def _find_holder(connection: Any, relations: Sequence[str]) -> str:
+def _find_holder(connection: Any, relations: Sequence[tuple[str, str]]) -> str:
     """Say which process is in the way, and since when."""
     with connection, connection.cursor() as cursor:
-        names = [sql.Identifier(PUBLIC, relation).as_string(cursor) for relation in relations]
+        names = [sql.Identifier(*relation).as_string(cursor) for relation in relations]
         cursor.execute("SELECT array_remove(array_agg(to_regclass(n)::oid), NULL) FROM unnest(%s) n", (names,))
         oids = cursor.fetchone()[0] or []
         cursor.execute(_HOLDERS, (oids,))
         found = cursor.fetchone()
     if not found:
-        return f"a lock on {', '.join(relations)} was not to be had"
+        return f"a lock on {', '.join(name for _, name in relations)} was not to be had"
     pid, user, application, state, since, relation = found
     who = ", ".join(filter(None, (user, application, state)))
     return f"process {pid} ({who or 'unknown'}) holds a lock on {relation} since {since or 'an unknown time'}"

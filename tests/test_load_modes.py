@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from load_lab import READER, Server, serve, source_of
 
-from helpers.errors import LoadError, UsageError
+from helpers.errors import LoadError, ServiceError, UsageError
 from helpers.load_postgres_contract import LoadRules
 from helpers.load_postgres_extract import Change, Extract, find_change
 from helpers.load_postgres_load import LoadJob, load_extracts
@@ -42,7 +42,7 @@ def load(server: Server, connection: Any, rules: LoadRules, rows: list[tuple[Any
     source = source_of("\n".join([",".join(COLUMNS), *lines, ""]).encode())
     columns = make_columns(COLUMNS, {}, rules.required)
     extract = Extract(name, source.place, columns, (str(len(rows)),), rules=rules, **facts)
-    job = LoadJob(name, "r", server.connect, lambda place: source, READER)
+    job = LoadJob(name, "r", server.connect, lambda place: source, READER, give_up_seconds=1.0)
     return load_extracts(connection, job, [extract])[1]
 
 
@@ -103,3 +103,24 @@ def test_a_key_that_does_not_tell_rows_apart_is_refused(server: Server, connecti
     with pytest.raises(LoadError, match=r"key \(id\) does not tell its rows apart .*\(id\)=\(1\) is duplicated"):
         load(server, connection, replace(RULES, mode="replace"), [FIRST[0], FIRST[0]])
     assert server.read("SELECT count(*) FROM pg_tables WHERE schemaname = 'analytics_versions'", "loader") == before
+
+
+def test_a_load_in_place_that_is_kept_waiting_keeps_nothing(server: Server, connection: Any) -> None:
+    """Someone has the table: the load ends with who that is, and is not ready; the next one does it all."""
+    rules, name = replace(RULES, mode="upsert", in_place=True, partition="note"), "upsert_in_place"
+    server.run(f"DROP VIEW IF EXISTS analytics.{name}")
+    load(server, connection, rules, FIRST, partitions={"jan": "9"})
+    [(table,)] = server.read(
+        f"SELECT tables->>'{name}' FROM analytics_versions.loads WHERE dataset = '{name}' "
+        "ORDER BY published_at DESC LIMIT 1",
+        "loader",
+    )
+    with closing(server.connect()) as other, other.cursor() as cursor:
+        cursor.execute(f"LOCK TABLE analytics_versions.{table} IN SHARE MODE")
+        with pytest.raises(ServiceError, match=r"process \d+ \(workbench_loader.*not kept: end that process, then"):
+            load(server, connection, rules, [(1, "A", 2, "jan")], change=Change(("jan",), ()), partitions={"jan": "8"})
+    assert read(server, name) == FIRST
+    states = f"SELECT state FROM analytics_versions.loads WHERE dataset = '{name}'"
+    assert {state for (state,) in server.read(states, "loader")} == {"published"}
+    load(server, connection, rules, [(1, "A", 2, "jan")], change=Change(("jan",), ()), partitions={"jan": "8"})
+    assert read(server, name) == [(1, "A", 2, "jan"), *FIRST[1:]]
