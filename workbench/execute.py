@@ -103,7 +103,7 @@ def _told(execution: Execution, result: Path) -> Iterator[None]:
 
 def _run_papermill(execution: Execution, kernels: list[str]) -> dict[str, Any] | None:
     """Return None when all cells ran, else the facts of the error."""
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # an optional format checker: 2 s to import
+    _import_papermill()
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
@@ -141,6 +141,18 @@ def _run_papermill(execution: Execution, kernels: list[str]) -> dict[str, Any] |
     except Exception as error:  # a kernel that does not start, a broken reply: the run must still end in a record
         return {"cell": None, "type": type(error).__name__, "message": str(error)[:500] or "no message", "exit_code": 1}
     return None
+
+
+def _import_papermill() -> None:
+    """Import papermill without two optional packages of it that no run uses: a checker of formats, and HDFS."""
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    if "pyarrow.fs" in sys.modules:
+        return
+    sys.modules["pyarrow.fs"] = None  # type: ignore[assignment]
+    try:
+        import papermill  # noqa: F401
+    finally:
+        del sys.modules["pyarrow.fs"]  # others may use it
 
 
 def _prepare_papermill() -> None:

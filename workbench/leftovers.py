@@ -75,14 +75,16 @@ def _is_left(process: Any, run_id: str) -> bool:
     from local_aws.processes import MARK
 
     try:
-        if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
-            return False
         environment = process.environ()
+        if environment.get(RUN_MARK) != run_id or process.pid == os.getpid():
+            return False  # of most processes no more than this is read
         command = process.cmdline()
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
     except (psutil.Error, OSError):
         return False  # another user's, or gone meanwhile
     starts_stack = "workbench" in command or any("local_aws" in part or "kernel_server" in part for part in command)
-    return environment.get(RUN_MARK) == run_id and MARK not in environment and not starts_stack
+    return MARK not in environment and not starts_stack
 
 
 def stop_services(run_id: str, dataset: str, profile: str, since: str) -> list[str]:
