@@ -174,22 +174,25 @@ def test_lineage_is_sent_as_the_standards_clients_send_it(
 def small_request(folder: Path, *cells: str) -> Request:
     """Return the request to run one small notebook, twice again where that may help."""
     request = check_request(RunConfig("student_sample", full=True))
-    settings = Settings(retries=2, backoff_seconds=0.01)
+    told = {"command": f'echo "$WORKBENCH_RUN_STATUS $WORKBENCH_RUN_DATASET" >> {folder}/told'}
+    settings = Settings(retries=2, backoff_seconds=0.01, on_failure=told)
     return replace(request, notebooks=[make_notebook(folder, *cells)], settings=settings)
 
 
 def test_what_may_pass_is_tried_again(
     own_kernels: None, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A service that answers 503 twice costs two more attempts; one that goes on with it fails the run with code 4."""
+    """A service that answers 503 twice costs two more attempts; one that goes on fails the run, which is told once."""
     monkeypatch.setenv("TEST_SERVICE", service.url)
     service.codes += [503, 503]
     manifest = run_request(small_request(tmp_path, ASK), Output())
     assert (manifest.status, manifest.steps[0].attempts, len(service.requests)) == ("succeeded", 3, 3)
+    assert not (tmp_path / "told").exists()
     service.codes += [503] * 9
     with pytest.raises(StepFailed, match="ServiceError") as failed:
         run_request(small_request(tmp_path, ASK), Output())
     assert failed.value.exit_code == 4 and len(service.requests) == 6
+    assert (tmp_path / "told").read_text() == "failed student_sample\n"
 
 
 def test_wrong_data_is_never_tried_again(own_kernels: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
