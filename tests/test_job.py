@@ -114,8 +114,12 @@ def test_everything_planted_is_found(lab: JobLab, tmp_path: Path) -> None:
     check_against_truth(lab, tmp_path, 2000, 7)
 
 
+SIZES = [(200, 1), (20_000, 2), (100_000, 3), (1_000_000, 4), (1_000_000, 5), (1_000_000, 6)]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("rows", "seed"), [(200, 1), (20_000, 2), (100_000, 3), (1_000_000, 4)])
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize(("rows", "seed"), SIZES)
 def test_everything_planted_is_found_at_size(lab: JobLab, tmp_path: Path, rows: int, seed: int) -> None:
     """The same at other sizes and seeds."""
     check_against_truth(lab, tmp_path, rows, seed)
