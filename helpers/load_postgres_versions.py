@@ -15,6 +15,7 @@ from helpers.session import open_session
 class Publication:
     """What readers see after a version was published or taken back by hand."""
 
+    dataset: str
     relation: str
     relations: tuple[str, ...]
     rows: int
@@ -66,4 +67,5 @@ def _by_hand(profile: str | None, table: str, named: frozenset[str], back: bool)
                 raise UsageError(f"{dataset}: no version is kept ready; `workbench run --dataset {dataset}` makes one")
             shown = publish_load(connection, ready, Terms(session.reader, named))
             drop_old_versions(connection, dataset)
-    return Publication(f"{PUBLIC}.{relation}", tuple(shown.tables), shown.rows.get(relation, 0), shown.run_id)
+    rows = shown.rows.get(relation, 0)
+    return Publication(dataset, f"{PUBLIC}.{relation}", tuple(shown.tables), rows, shown.run_id)

@@ -143,6 +143,7 @@ def test_a_mode_goes_from_athena_to_readers_and_back(chain: Chain, mode: str, in
         assert chain.read(name) == EXPECTED[mode]
         return
     assert back["code"] == 0 and f"back to analytics.{name}: 3 rows" in back["said"]
+    assert f"dashboard of {name} not refreshed: Superset is not set up" in back["said"]
     assert chain.read(name) == FIRST
     assert chain.do("publish", f"analytics.{name}")["code"] == 0
     assert chain.read(name) == EXPECTED[mode]
@@ -151,9 +152,9 @@ def test_a_mode_goes_from_athena_to_readers_and_back(chain: Chain, mode: str, in
     assert chain.read(name) == EXPECTED[mode]
 
 
-def test_a_mistyped_table_names_the_nearest(chain: Chain) -> None:
-    """`workbench rollback` and `publish` of what was never loaded: wrong usage, in one line."""
+def test_a_mistyped_table_is_wrong_usage(chain: Chain) -> None:
+    """`workbench rollback` and `publish` of what was never loaded: code 2, in one line that names it."""
     for command in ("rollback", "publish"):
         done = chain.do(command, "analytics.chain_apend")
         assert done["code"] == 2 and len(done["said"].splitlines()) == 1
-        assert "chain_append" in done["said"]
+        assert 'table "analytics.chain_apend"' in done["said"]

@@ -20,5 +20,6 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     """Publish it, with the dataset's other relations."""
     from helpers.load_postgres_versions import publish_table
 
-    tell_publication(output, "published", publish_table(arguments.profile, arguments.table, frozenset(arguments.named)))
+    shown = publish_table(arguments.profile, arguments.table, frozenset(arguments.named))
+    tell_publication(output, arguments.profile, "published", shown)
     return 0

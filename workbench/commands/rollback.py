@@ -21,5 +21,6 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from helpers.load_postgres_versions import rollback_table
 
     shown = rollback_table(arguments.profile, arguments.table, frozenset(arguments.named))
-    tell_publication(output, "back to", shown, f"; `workbench publish {arguments.table}` undoes this")
+    undone = f"; `workbench publish {arguments.table}` undoes this"
+    tell_publication(output, arguments.profile, "back to", shown, undone)
     return 0
