@@ -121,7 +121,13 @@ def _timestamp_figures(digits: list[int], zone: str = "") -> list[Figure]:
     athena = f"date_diff('millisecond', TIMESTAMP '1970-01-01 00:00:00.000{zone}', {{c}})"
     # as a double an epoch has its milliseconds exactly; as numeric it would take five times as long
     postgres = "(date_part('epoch', {c}) * 1000)::bigint"
+    kind = "timestamp(3) with time zone" if zone else "timestamp(3)"
+    finer = (
+        f"count_if({{c}} <> CAST({{c}} AS {kind}))",
+        "count(*) FILTER (WHERE date_trunc('milliseconds', {c}) <> {c})",
+    )
     return [
+        Figure("finer than milliseconds", *finer),  # the column would round them
         Figure("sum of ms", f"sum(CAST({athena} AS decimal(38,0)))", f"sum({postgres})", "number"),
         *_least_and_greatest(athena.replace("{c}", "{f}({c})"), postgres.replace("{c}", "{f}({c})"), "number"),
     ]

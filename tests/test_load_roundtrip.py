@@ -61,7 +61,10 @@ CASES: dict[str, tuple[list[str], list[Any]]] = {
         [f"DECIMAL '{'9' * 38}'", f"DECIMAL '-{'9' * 38}'"],
         [Decimal("9" * 38), Decimal("-" + "9" * 38)],
     ),
-    "real": (["REAL '3.4028235E38'", "REAL '0.1'", "REAL '1.17549435E-38'"], [3.4028235e38, 0.1, 1.1754944e-38]),
+    "real": (
+        ["REAL '3.4028235E38'", "REAL '0.1'", "REAL '1.17549435E-38'", "infinity()", "-infinity()", "nan()"],
+        [3.4028235e38, 0.1, 1.1754944e-38, math.inf, -math.inf, math.nan],
+    ),
     "double": (
         [
             "1.7976931348623157E308",
@@ -192,6 +195,22 @@ def test_what_differs_from_athenas_data_is_refused(session: Session, connection:
     with pytest.raises(LoadError, match=r"roundtrip.*in Athena and .* in PostgreSQL.*nothing was published"):
         load(session, connection, replace(extract, place=place))
     assert list_rows(connection) == before
+
+
+def test_a_timestamp_that_would_be_rounded_is_refused(session: Session, connection: Any) -> None:
+    """A saved query's microseconds do not fit into milliseconds; with zeros in their place they do."""
+    for zone in ("", " UTC"):
+        for digits in ("123400", "123000"):
+            query = f"SELECT 1 AS n, TIMESTAMP '2024-01-01 00:00:00.{digits}{zone}' AS c"
+            extract = extract_query(session, "roundtrip", query, LoadRules())
+            if digits == "123000":
+                load(session, connection, extract)
+                assert [value.microsecond for value in read(session, "roundtrip")] == [123_000]
+            else:
+                with pytest.raises(LoadError, match=r"roundtrip\.c: finer than milliseconds is 1 in Athena and 0"):
+                    load(session, connection, extract)
+        with connection, connection.cursor() as cursor:
+            cursor.execute("DROP VIEW analytics.roundtrip")
 
 
 def list_rows(connection: Any) -> list[Any]:
