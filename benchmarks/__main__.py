@@ -18,7 +18,9 @@ BENCHMARKS = {
     **dict.fromkeys(
         ("load_vs_source_cpu", "load_vs_awswrangler", "load_vs_adbc", "load_vs_pgpq"), "benchmarks.load_vs_source"
     ),
-    "job_cpu_vs_duckdb": "benchmarks.job_vs_duckdb",
+    **dict.fromkeys(
+        ("job_cpu_vs_spark_script", "job_cpu_vs_duckdb", "job_growth", "job_incremental_vs_full"), "benchmarks.job_cpu"
+    ),
     "s3": "benchmarks.s3",
 }
 OUT = Path(__file__).resolve().parent / "out" / "latest.json"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+import layout  # type: ignore[import-not-found]
 import publication
 import reading
 import transform
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 QUARANTINE_SCHEMA = "file STRING, record BIGINT, line BIGINT, raw STRING, reasons ARRAY<STRING>, raw_base64 STRING"
 NO_MARK = "mapreduce.fileoutputcommitter.marksuccessfuljobs"
 # Up to so many partitions of a run, lost rows are counted for each, so that one of them can be built anew later.
-COUNTED_PARTITIONS = 48
+COUNTED_PARTITIONS = 2000
 LOSSES = ("duplicates_removed", "superseded")
+HISTOGRAM = "by partition"
 
 
 @dataclass(frozen=True)
@@ -75,32 +77,44 @@ def build_partitions(
     if rows is None:
         return Built([], affected, dict.fromkeys(LOSSES, 0), {})
     tasks = max(1, min(len(affected), 2 * site.spark.sparkContext.defaultParallelism))
+    by_partition = len(affected) > layout.OPEN_PARTITIONS
+    site.spark.conf.set(layout.WRITERS, "0" if by_partition else str(layout.OPEN_PARTITIONS))
     lost = Observation("lost")
     countable = transform.is_aligned(site.contract) and len(affected) <= COUNTED_PARTITIONS
     names = sorted(affected) if countable else []
-    ranked = transform.rank_versions(rows, site.contract, tasks).observe(lost, *_count_losses(site.contract, names))
-    writer = transform.keep_winners(ranked, site.contract, tasks).write.mode("overwrite")
+    ranked = layout.rank_versions(rows, site.contract, tasks if entries else None, by_partition)
+    ranked = ranked.observe(lost, *_count_losses(site.contract, names))
+    writer = layout.keep_winners(ranked, site.contract, tasks).write.mode("overwrite")
     writer.partitionBy(site.contract["partition"]).option(NO_MARK, "false").parquet(site.temporary("curated"))
     copies = stage(site, "curated", f"data/{site.place.dataset}/", transform.table_schema(site.contract))
-    found = {name: int(count) for name, count in lost.get.items()}
-    total = {loss: found[loss] for loss in LOSSES}
-    return Built(
-        copies, affected, total, {n: {loss: found[f"{loss} {i}"] for loss in LOSSES} for i, n in enumerate(names)}
-    )
+    found = lost.get
+    total = {loss: int(found[loss]) for loss in LOSSES}
+    return Built(copies, affected, total, _read_losses(names, found.get(HISTOGRAM)))
 
 
 def _count_losses(contract: Mapping[str, Any], names: list[str]) -> list[Any]:
-    """Return the counts of rows that lost: all of them, and by partition."""
-    version, place = transform.VERSION, transform.PLACE
-    conditions = {"duplicates_removed": f"{version} > 1 AND {place} = 1", "superseded": f"{place} > 1"}
-    counts = [F.expr(f"count_if({condition})").alias(loss) for loss, condition in conditions.items()]
-    for number, name in enumerate(names):
-        here = transform.in_partitions(contract, [name])
-        counts += [
-            F.expr(f"count_if({condition} AND {here})").alias(f"{loss} {number}")
-            for loss, condition in conditions.items()
-        ]
+    """Return the counts of rows that lost: all of them, and, as one histogram, by partition.
+
+    Spark's histogram is exact as long as it has a bin for each value; only rows that lost are looked at.
+    """
+    version, place = layout.VERSION, layout.PLACE
+    conditions = (f"{version} > 1 AND {place} = 1", f"{place} > 1")
+    counts = [F.expr(f"count_if({condition})").alias(loss) for loss, condition in zip(LOSSES, conditions, strict=True)]
+    if names:
+        listed = ", ".join(transform.quote(name) for name in names)
+        number = f"array_position(array({listed}), CAST(`{contract['partition']}` AS STRING)) - 1"
+        value = f"IF({version} = 1, NULL, CAST(2 * ({number}) + IF({place} = 1, 0, 1) AS DOUBLE))"
+        counts.append(F.expr(f"to_json(histogram_numeric({value}, {2 * len(names) + 2}))").alias(HISTOGRAM))
     return counts
+
+
+def _read_losses(names: list[str], histogram: str | None) -> dict[str, dict[str, int]]:
+    """Return the rows that lost by partition: bin 2 n holds the nth partition's duplicates, 2 n + 1 its superseded."""
+    found = {name: dict.fromkeys(LOSSES, 0) for name in names}
+    for entry in json.loads(histogram or "[]"):
+        number, loss = divmod(int(entry["x"]), 2)
+        found[names[number]][LOSSES[loss]] += int(entry["y"])
+    return found
 
 
 def read_published(site: Site, entries: Iterable[Mapping[str, Any]]) -> "DataFrame":

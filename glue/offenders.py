@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import reading
+import transform
 from gates import Candidate, Rule  # type: ignore[import-not-found]
 from increments import ACTIVE
 from pyspark.sql import functions as F
@@ -112,8 +113,8 @@ def _count_by_file(bad: "DataFrame", candidate: Candidate, found: reading.Readin
     left, right = found.cleaned.alias("l"), bad.select(*names).alias("r")
     same = F.expr(" AND ".join(f"l.`{name}` <=> r.`{name}`" for name in names))
     counted = left.join(right, on=same, how="left_semi").groupBy("_file").count().collect()
-    paths = {count["path"]: count["file"] for count in found.counts}
-    return {paths.get(path, path): int(count) for path, count in counted}
+    files = {count[transform.FILE]: count["file"] for count in found.counts}
+    return {files[name]: int(count) for name, count in counted}
 
 
 def _list(names: list[str]) -> str:

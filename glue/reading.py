@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+import layout  # type: ignore[import-not-found]
 import raw_files
 import raw_json  # type: ignore[import-not-found]
 import raw_parquet  # type: ignore[import-not-found]
@@ -198,13 +199,14 @@ def read_objects(
     for other in placed[1:]:
         rows = rows.unionByName(other)
     # Read once, used three times: counted, searched for rejects, ranked and written.
-    # Kept as rows: a columnar cache costs as much CPU as cleaning does (docs/adr/0017-increments.md).
     nested = any(file.kind == JSON for file in files)
-    cleaned = transform.clean(rows, contract, nested).localCheckpoint(eager=False)
+    size = sum(file.bytes for file in files)
+    cleaned = layout.keep_shuffled(transform.clean(rows, contract, nested), contract, size)
+    names = layout.hash_names(spark, placed)
     counts = [row.asDict() for row in transform.tally(cleaned, contract).collect()]
     for count in counts:
-        count["path"] = count.pop(transform.FILE)
-        count["file"] = origins.get(count["path"]) or key_of(count["path"], source.bucket)
+        path = names[count[transform.FILE]]
+        count["file"] = origins.get(path) or key_of(path, source.bucket)
     check_counts(files, counts)
     found = find_rejects(cleaned, counts)
     rejects = place_rejects(lambda key: fetch(source, key), contract["format"], found)
@@ -220,8 +222,8 @@ def keep_copy(source: Source, number: int, copy: bytes) -> str:
 
 def is_from(keys: Sequence[str], found: Reading) -> str:
     """Return the condition that a cleaned row comes from one of these objects."""
-    paths = {count["file"]: count["path"] for count in found.counts}
-    listed = [transform.quote(paths[key]) for key in keys if key in paths]
+    hashes = {count["file"]: str(count[transform.FILE]) for count in found.counts}
+    listed = [hashes[key] for key in keys if key in hashes]
     return f"{transform.FILE} IN ({', '.join(listed)})" if listed else "false"
 
 

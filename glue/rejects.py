@@ -21,13 +21,13 @@ def find_rejects(cleaned: "DataFrame", counts: Iterable[Mapping[str, Any]]) -> d
     first: dict[str, int] = {}
     for count in counts:
         first[count["file"]] = min(count["first"], first.get(count["file"], count["first"]))
-    keys = {count["path"]: count["file"] for count in counts}
+    keys = {count[transform.FILE]: count["file"] for count in counts}
     rejected = cleaned.where(f"{transform.REASONS} IS NOT NULL").select(
         transform.FILE, transform.ROW, transform.REASONS
     )
     reasons: dict[str, dict[int, list[str]]] = {}
-    for path, row, found in rejected.collect():
-        reasons.setdefault(keys[path], {})[row - first[keys[path]] + 1] = found
+    for file, row, found in rejected.collect():
+        reasons.setdefault(keys[file], {})[row - first[keys[file]] + 1] = found
     return reasons
 
 

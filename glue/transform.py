@@ -16,7 +16,6 @@ Contract = Mapping[str, Any]
 
 FILE, ROW, CORRUPT, REASONS = "_file", "_row", "_corrupt", "_reasons"
 PROBLEM, NESTED = "_problem", "_nested"
-VERSION, PLACE = "_version", "_place"
 RAGGED = "wrong number of fields"
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 _WIDTHS = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2, "%b": 3}
@@ -78,7 +77,7 @@ def place_rows(
     ]
     marked = [f"WHEN startswith({CORRUPT}, {quote(mark)}) THEN {quote(why)}" for why, mark in (marks or {}).items()]
     problem = f"CASE WHEN {CORRUPT} IS NULL THEN NULL {' '.join(marked)} ELSE {quote(RAGGED)} END AS {PROBLEM}"
-    place = [f"input_file_name() AS {FILE}", f"monotonically_increasing_id() AS {ROW}"]
+    place = [f"xxhash64(input_file_name()) AS {FILE}", f"monotonically_increasing_id() AS {ROW}"]
     return raw.selectExpr(*texts, problem, f"CAST(NULL AS STRING) AS {NESTED}", *place)
 
 
@@ -91,7 +90,7 @@ def copy_schema(contract: Contract) -> StructType:
 def place_copies(raw: DataFrame, contract: Contract) -> DataFrame:
     """Bring rows of such copies to the columns of `place_rows`; they say their position themselves."""
     texts = [f"`{column['name']}`" for column in raw_columns(contract)]
-    return raw.selectExpr(*texts, PROBLEM, NESTED, f"input_file_name() AS {FILE}", ROW)
+    return raw.selectExpr(*texts, PROBLEM, NESTED, f"xxhash64(input_file_name()) AS {FILE}", ROW)
 
 
 def clean(placed: DataFrame, contract: Contract, nested: bool = False) -> DataFrame:
@@ -105,9 +104,7 @@ def clean(placed: DataFrame, contract: Contract, nested: bool = False) -> DataFr
     """
     columns = raw_columns(contract)
     kept = [FILE, ROW, PROBLEM, *([NESTED] if nested else [])]
-    stripped = placed.selectExpr(
-        *(rf"trim(BOTH ' \t\r\n' FROM `{c['name']}`) AS `{c['name']}`" for c in columns), *kept
-    )
+    stripped = placed.selectExpr(*(f"{_strip(c['name'])} AS `{c['name']}`" for c in columns), *kept)
     typed = stripped.selectExpr(
         *(f"`{c['name']}` AS `_text_{c['name']}`" for c in columns if not is_free(c)),
         *(f"{typed_value(c, contract)} AS `{c['name']}`" for c in columns),
@@ -124,6 +121,16 @@ def clean(placed: DataFrame, contract: Contract, nested: bool = False) -> DataFr
     return typed.selectExpr(*values, FILE, ROW, reasons)
 
 
+def _strip(name: str) -> str:
+    """Return the expression of a text without white space around it.
+
+    Most have none, and Spark's trim with a list of signs looks at every character: so the ends are looked at first.
+    """
+    ends = [rf"endswith(`{name}`, '{sign}')" for sign in (" ", r"\t", r"\r", r"\n")]
+    needed = f"`{name}` < '!' OR {' OR '.join(ends)}"  # what begins with a blank or a control character is less
+    return rf"IF({needed}, trim(BOTH ' \t\r\n' FROM `{name}`), `{name}`)"
+
+
 def is_free(column: Mapping[str, Any]) -> bool:
     """Tell whether any text is a value of the column."""
     return bool(column["type"] == "string" and not column["values"])
@@ -138,8 +145,14 @@ def typed_value(column: Mapping[str, Any], contract: Contract) -> str:
     nulls = contract["null_spellings"]
     value = _parse_text(column)
     if is_free(column) or any(sign.isdigit() for text in nulls for sign in text) or set(nulls) & set(column["values"]):
-        return f"IF(`{column['name']}` IN ({_list(nulls)}), NULL, {value})"
+        return f"IF({_spells_null('`' + column['name'] + '`', nulls)}, NULL, {value})"
     return value
+
+
+def _spells_null(text: str, nulls: Sequence[str]) -> str:
+    """Return the condition that a text spells a null; one that is longer than each of these is not looked up."""
+    longest = max((len(spelling.encode()) for spelling in nulls), default=0)
+    return f"(octet_length({text}) <= {longest} AND {text} IN ({_list(nulls)}))" if nulls else "false"
 
 
 def _parse_text(column: Mapping[str, Any]) -> str:
@@ -198,7 +211,7 @@ def _parse(name: str, form: str, made: str) -> str:
         made = f"try_cast({name} AS {'timestamp_ntz' if '%H' in pieces else 'date'})"
     for letter, part in parts.items():
         made = made.replace("{" + letter + "}", part)
-    return f"CASE WHEN length({name}) = {start - 1} AND {' AND '.join(guards)} THEN {made} END"
+    return f"CASE WHEN octet_length({name}) = {start - 1} AND {' AND '.join(guards)} THEN {made} END"
 
 
 def _derived_value(column: Mapping[str, Any]) -> str:
@@ -216,7 +229,7 @@ def _problems(column: Mapping[str, Any], contract: Contract, nested: bool) -> li
     """Return the conditions under which a column speaks against its row, each with the reason's text."""
     name, value = column["name"], f"`{column['name']}`"
     text = value if is_free(column) else f"`_text_{name}`"
-    is_null = f"({text} IS NULL OR {text} IN ({_list(contract['null_spellings'])}))"
+    is_null = f"({text} IS NULL OR {_spells_null(text, contract['null_spellings'])})"
     found = []
     if column["required"]:
         found.append((f"({value} IS NULL AND {is_null})", f"{name}: missing"))
@@ -246,42 +259,6 @@ def tally(cleaned: DataFrame, contract: Contract) -> DataFrame:
     rejected = F.expr(f"{REASONS} IS NOT NULL").alias("rejected")
     partition = F.expr(f"IF({REASONS} IS NULL, CAST(`{contract['partition']}` AS STRING), NULL)").alias("partition")
     return cleaned.groupBy(FILE, partition, rejected).agg(F.count("*").alias("rows"), F.min(ROW).alias("first"))
-
-
-def rank_versions(rows: DataFrame, contract: Contract, tasks: int) -> DataFrame:
-    """Rank the rows of each key over a total order of their content, so that the same rows give the same winner.
-
-    The contract's ordering decides, then every other column. `_version` is 1 for the row that is kept. A row equal to
-    it in every column of the contract has `_place` 1 as well (a duplicate); any other is superseded.
-
-    Where the key decides the partition, one shuffle serves ranking and writing; otherwise the writer needs its own.
-    """
-    own = [column["name"] for column in contract["columns"] if not column.get("added")]
-    added = [column["name"] for column in contract["columns"] if column.get("added")]
-    first = [
-        f"`{o['column']}` {'DESC NULLS LAST' if o['descending'] else 'ASC NULLS FIRST'}" for o in contract["ordering"]
-    ]
-    ordered = [entry["column"] for entry in contract["ordering"]]
-    rest = [f"`{name}` ASC NULLS FIRST" for name in own if name not in ordered and name not in contract["key"]]
-    last = [f"`{name}` ASC NULLS LAST" for name in added]  # of equal rows, one that has the later column
-    aligned = is_aligned(contract)
-    keys = [contract["partition"], *contract["key"]] if aligned else contract["key"]
-    shuffled = rows.select(*own, *added)
-    if aligned:
-        shuffled = shuffled.repartition(tasks, contract["partition"])
-    window = f"PARTITION BY {', '.join(f'`{k}`' for k in dict.fromkeys(keys))} ORDER BY "
-    version, place = (", ".join([*first, *rest, *more] or ["1"]) for more in (last, []))
-    return shuffled.selectExpr(
-        "*", f"row_number() OVER ({window}{version}) AS {VERSION}", f"rank() OVER ({window}{place}) AS {PLACE}"
-    )
-
-
-def keep_winners(ranked: DataFrame, contract: Contract, tasks: int) -> DataFrame:
-    """Return the kept rows as the table has them, those of one partition together and sorted by key."""
-    kept = ranked.where(f"{VERSION} = 1").select(*(column["name"] for column in table_columns(contract)))
-    if is_aligned(contract):
-        return kept
-    return kept.repartition(tasks, contract["partition"]).sortWithinPartitions(contract["partition"], *contract["key"])
 
 
 def partition_source(contract: Contract) -> str:

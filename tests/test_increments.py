@@ -133,6 +133,25 @@ def test_rejected_delivery_leaves_and_comes_back(lab: JobLab) -> None:
     assert hashes(lab, "rej") == before and lab.report("rej", "r3")["rows"] == counted
 
 
+def test_delivery_leaves_a_table_of_many_partitions(lab: JobLab) -> None:
+    """Rows that lost are counted for each of many partitions too, so that later only what one object fed is read."""
+    lab.put_contract("many", small_contract("many") | {"key": ["k", "day"]})
+    days = [dt.date(2024, 1, 1) + dt.timedelta(days=number) for number in range(70)]
+    rows = "".join(f"b,1,1,{day}\na,1,1,{day}\na,1,1,{day}\na,2,0,{day}\n" for day in days)
+    first = lab.upload("many", "a.csv", HEAD + rows.encode())
+    lab.upload("many", "b.csv", HEAD + f"c,3,1,{days[-1]}\n".encode())
+    bad = lab.upload("many", "c.csv", HEAD + f"a,9,2,{days[0]}\n".encode())
+    assert lab.run("many", "m1") == ""
+    ledger = lab.read_json(lab.keys("_ledger/many/")[-1])
+    counts = [tuple(entry["lost"].values()) for entry in ledger["partitions"]]
+    assert sorted(counts) == [(0, 3)] + [(1, 1)] * 69 and len(rows_of(lab, "many")) == 141
+    lab.reject(bad)
+    assert lab.run("many", "m2") == ""
+    report = lab.report("many", "m2")
+    assert report["read"] == [first] and report["rows"]["duplicates_removed"] == 70
+    assert ("a", 1, "2024-01-01") in rows_of(lab, "many")
+
+
 def delivery(choice: random.Random) -> bytes:
     """Make a small file: few keys and days, so that rows meet; some rows are bad."""
     lines = []

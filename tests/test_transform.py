@@ -2,6 +2,7 @@
 
 import datetime as dt
 import gc
+import importlib
 import os
 import random
 import sys
@@ -190,9 +191,39 @@ def test_header_is_matched_by_names_and_aliases() -> None:
     assert headers.match_header(["Student-ID"], rules) == ("student_id",)
 
 
+def import_layout(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Import a module of the job that imports another one by its name alone, as on Glue."""
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parent.parent / "glue"))
+    return importlib.import_module("layout")
+
+
+@pytest.mark.parametrize(("partition", "shuffles"), [("k", 1), ("p", 2)])
+def test_kept_rows_are_cleaned_once_and_shuffled_once(
+    spark: SparkSession, partition: str, shuffles: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What made kept rows runs once, however often they are used; ranking them adds no shuffle to the one they have."""
+    layout = import_layout(monkeypatch)
+    rules = contract(column("k"), column("p"), column("v", "int"), partition=partition)
+    made = spark.sparkContext.accumulator(0)
+
+    def count(number: int) -> tuple[str, str, int]:
+        made.add(1)
+        return str(number % 50), str(number % 2), number
+
+    rows = spark.createDataFrame(spark.sparkContext.range(100).map(count), "k string, p string, v int")
+    kept = layout.keep_shuffled(rows, rules, 1)
+    ranked = layout.rank_versions(kept, rules, None)
+    assert [kept.count(), ranked.where("_version = 1").count(), made.value] == [100, 50, 100]
+    plan = layout.keep_winners(ranked, rules, 2)._jdf.queryExecution().executedPlan().toString()
+    assert plan.count("Window") and plan.count("Exchange") == shuffles - 1
+
+
 @pytest.mark.parametrize("partition", ["k", "p"])
-def test_winner_does_not_depend_on_the_order_of_rows(spark: SparkSession, partition: str) -> None:
+def test_winner_does_not_depend_on_the_order_of_rows(
+    spark: SparkSession, partition: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The ordering decides, then the content; equal rows are duplicates, others superseded, in any order of arrival."""
+    layout = import_layout(monkeypatch)
     columns = [column("k"), column("p"), column("at", "int"), column("v", "int")]
     rules = contract(*columns, ordering=[{"column": "at", "descending": True}], partition=partition)
     rows = [
@@ -206,8 +237,8 @@ def test_winner_does_not_depend_on_the_order_of_rows(spark: SparkSession, partit
     for seed in range(3):
         random.Random(seed).shuffle(rows)
         frame = spark.createDataFrame(rows, "k string, p string, at int, v int")
-        ranked = transform.rank_versions(frame, rules, 2)
+        ranked = layout.rank_versions(frame, rules, 2, by_partition=seed == 0)
         places = sorted((row["k"], row["_version"], row["_place"]) for row in ranked.collect())
         assert places == [("a", 1, 1), ("a", 2, 1), ("a", 3, 3), ("a", 4, 4), ("a", 5, 5), ("b", 1, 1)]
-        kept = transform.keep_winners(ranked, rules, 2).collect()
+        kept = layout.keep_winners(ranked, rules, 2).collect()
         assert sorted((row["k"], row["p"], row["v"]) for row in kept) == [("a", "x", 9), ("b", "x", None)]
