@@ -64,10 +64,12 @@ def serve(home: Path) -> Iterator[Server]:
     """Start the server, prepare the schemas, and stop it at the end."""
     start(home, servers=STAND_INS)
     server = Server(home)
-    with closing(server.connect()) as connection:
-        prepare_schemas(connection)
-    yield server
-    stop(home)
+    try:
+        with closing(server.connect()) as connection:
+            prepare_schemas(connection)
+        yield server
+    finally:
+        stop(home)
 
 
 def source_of(data: bytes, name: str = "answer.csv") -> Source:
