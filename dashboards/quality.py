@@ -133,10 +133,12 @@ _RELATION = {
     "quality_files": QUARANTINE,
 }
 _LATEST = ("quality_rows", "quality_kept_out", "quality_seconds", "quality_table")
+# Few runs have wide labels and small figures: labels are left out where they would touch, ticks keep a decimal.
+_BY_RUN: Params = {"xAxisLabelInterval": "auto", "y_axis_format": ",.1~f"}
 _OVER: Mapping[str, Params] = {
-    "quality_rows": {"xAxisLabelInterval": "auto", "sort_series_ascending": False},
-    "quality_kept_out": {"xAxisLabelInterval": "auto"},
-    "quality_seconds": {"xAxisLabelInterval": "auto", "stack": "Stack", "show_value": False},
+    "quality_rows": {**_BY_RUN, "sort_series_ascending": False},
+    "quality_kept_out": _BY_RUN,
+    "quality_seconds": {**_BY_RUN, "stack": "Stack", "show_value": False},
     "quality_gates": {"show_cell_bars": False},
     "quality_table": {"timeseries_limit_metric": "age", "order_desc": False, "show_cell_bars": False},
 }
