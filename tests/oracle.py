@@ -175,7 +175,8 @@ def parse_lines(content: bytes, contract: Contract) -> Parsed:
         values.append((line, raw, value))
         names |= {name: "" for name, _ in value} if isinstance(value, Pairs) else {}
     if not any(isinstance(value, Pairs) for *_, value in values):
-        return Parsed(problem="no line is a JSON object")
+        array = content.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
+        return Parsed(problem="a JSON array: write one object a line" if array else "no line is a JSON object")
     names = dict(zip(names, map_names(names, contract), strict=True))
     columns = raw_columns(contract)
     if not set(names.values()) & set(columns):
