@@ -1,11 +1,13 @@
 """A local Athena on a folder of a test's own: real DuckDB, real files, the API's handler class called directly."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from local_aws.athena.engine import Limits
 from local_aws.athena.operations import AthenaOperations
@@ -92,3 +94,12 @@ class AthenaLab:
         """Read the result object of an execution, or the one beside it."""
         uri = described["ResultConfiguration"]["OutputLocation"] + suffix
         return (self.context.lake / uri.removeprefix("s3://")).read_bytes()
+
+
+@pytest.fixture
+def empty_lab(home: Path) -> Iterator[AthenaLab]:
+    """A lab whose database has no table."""
+    lab = AthenaLab(home)
+    lab.setup()
+    yield lab
+    lab.close()

@@ -2,24 +2,17 @@
 
 import base64
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from athena_lab import AthenaLab
+from athena_lab import AthenaLab, empty_lab
 
 TABLE = (
     "CREATE EXTERNAL TABLE {} (id bigint COMMENT 'the key', name string) {} STORED AS PARQUET LOCATION 's3://data/t/'"
 )
 
 
-@pytest.fixture
-def lab(home: Path) -> Iterator[AthenaLab]:
-    lab = AthenaLab(home)
-    lab.setup()
-    yield lab
-    lab.close()
+lab = empty_lab
 
 
 def test_databases_are_glues(lab: AthenaLab) -> None:

@@ -2,23 +2,16 @@
 
 import datetime
 import gzip
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from athena_lab import AthenaLab
+from athena_lab import AthenaLab, empty_lab
 
 TEXT = "ROW FORMAT DELIMITED FIELDS TERMINATED BY ',' LOCATION 's3://data/{}/'"
 
 
-@pytest.fixture
-def lab(home: Path) -> Iterator[AthenaLab]:
-    lab = AthenaLab(home)
-    lab.setup()
-    yield lab
-    lab.close()
+lab = empty_lab
 
 
 def parquet_table(lab: AthenaLab, columns: str, keys: str = "") -> None:

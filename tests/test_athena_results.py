@@ -1,23 +1,14 @@
 """Result objects byte for byte, and the pages of GetQueryResults."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pyarrow as pa
 import pytest
-from athena_lab import AthenaLab
+from athena_lab import AthenaLab, empty_lab
 
 from local_aws.athena.dialect.types import TrinoType
 from local_aws.athena.results import ResultColumn
 from local_aws.errors import ServiceError
 
-
-@pytest.fixture
-def lab(home: Path) -> Iterator[AthenaLab]:
-    lab = AthenaLab(home)
-    lab.setup()
-    yield lab
-    lab.close()
+lab = empty_lab
 
 
 def test_the_csv_is_athenas(lab: AthenaLab) -> None:

@@ -10,7 +10,14 @@ from local_aws.errors import ServiceError
 from local_aws.glue.job_arguments import merge_arguments, reachable_bytes, take_apart
 from local_aws.glue.job_operations import JobOperations
 from local_aws.glue.job_process import error_line
-from local_aws.glue.spark import SMALL_INPUT_BYTES, choose_jvm_options, spark_properties
+from local_aws.glue.spark import (
+    SMALL_INPUT_BYTES,
+    choose_jvm_options,
+    java_command,
+    java_home,
+    process_environment,
+    spark_properties,
+)
 from local_aws.server.context import open_context
 
 COMMAND = {"Name": "glueetl", "ScriptLocation": "s3://curated/_code/job.py"}
@@ -118,6 +125,17 @@ def test_jvm_fits_the_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "-XX:TieredStopAtLevel=1" not in large.flags and "-XX:+UseParallelGC" in large.flags
     monkeypatch.setenv("WORKBENCH_SPARK_MEMORY", "3g")
     assert "-Xmx3g" in choose_jvm_options(0).flags
+
+
+def test_a_named_jvm_is_used(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """WORKBENCH_JAVA_HOME names the JVM of a run, in its command and in its environment."""
+    monkeypatch.setenv("WORKBENCH_JAVA_HOME", str(home / "jdk"))
+    java_home.cache_clear()
+    try:
+        assert java_command(home / "conf", choose_jvm_options(0), [])[0] == str(home / "jdk" / "bin" / "java")
+        assert process_environment(home, "us-east-1", home / "work", [])["JAVA_HOME"] == str(home / "jdk")
+    finally:
+        java_home.cache_clear()
 
 
 def test_every_bucket_is_mounted(home: Path) -> None:
