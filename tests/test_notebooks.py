@@ -82,7 +82,8 @@ def test_the_parameters_cell_holds_literals(stem: str) -> None:
     for node in ast.parse(cell["source"]).body:
         assert isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None
         found[node.target.id] = ast.literal_eval(node.value)
-    expected = {"dataset": "student_sample", "run_id": "", "as_of": ""} | ({"files": ""} if stem[:2] == "01" else {})
+    own = {"01_ingest": {"files": ""}, "02_transform": {"full": False}}
+    expected = {"dataset": "student_sample", "run_id": "", "as_of": "", **own.get(stem, {})}
     assert found == expected
 
 

@@ -27,7 +27,7 @@ class RunConfig:
     """What to run, as a user says it: dataset, profile, and `name=value` pairs for the notebooks' parameters.
 
     Attributes:
-        full: run every notebook, whether it is up to date or not.
+        full: run every notebook, whether it is up to date or not, and have the job read everything anew.
         wait: wait for a run of the same dataset that is under way.
         file: a YAML file of parameters.
     """
@@ -98,10 +98,10 @@ def check_request(config: RunConfig, environment: Mapping[str, str] = os.environ
     as_of = check_date("as_of", str(values.get("as_of") or dt.datetime.now(dt.UTC).date()))
     run_id = check_run_id(str(values.get("run_id") or new_run_id(dataset)))
     values |= {"dataset": dataset, "as_of": as_of, "run_id": run_id}
+    full = config.full or bool(values.get("full"))
+    values |= {"full": True} if full else {}  # notebook 02 hands it to the job
     settings = read_settings()
-    return Request(
-        dataset, config.profile, run_id, as_of, values, origins, notebooks, settings, config.full, config.wait
-    )
+    return Request(dataset, config.profile, run_id, as_of, values, origins, notebooks, settings, full, config.wait)
 
 
 def check_dataset(dataset: str) -> None:
