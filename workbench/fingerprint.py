@@ -210,6 +210,13 @@ def _list_sources(services: Services) -> dict[str, str]:
 
 
 def _contract(dataset: str) -> Any:
+    """Return the dataset's contract as it is on disk now; it is read again only when its file changed."""
+    state = (ROOT / "datasets" / dataset / "contract.yaml").stat()
+    return _load_contract(dataset, (state.st_mtime_ns, state.st_size, state.st_ino))
+
+
+@lru_cache(maxsize=8)
+def _load_contract(dataset: str, state: tuple[int, ...]) -> Any:
     from helpers.contract import load_contract
 
     return load_contract(dataset)

@@ -118,7 +118,8 @@ def read_keys(folder: Path) -> dict[str, dict[str, Any]]:
 def write_key(folder: Path, notebook: str, parts: Parts, outputs: Mapping[str, str]) -> None:
     """Add the key of a notebook to those of a run."""
     keys = read_keys(folder) | {notebook: {"parts": parts, "outputs": dict(outputs)}}
-    replace_file(folder / KEYS, json.dumps(keys, indent=1, sort_keys=True) + "\n")
+    # not forced to disk: where a power loss takes it, the step runs again
+    replace_file(folder / KEYS, json.dumps(keys, indent=1, sort_keys=True) + "\n", durable=False)
 
 
 def find_step(run: Run, notebook: str) -> StepRecord:

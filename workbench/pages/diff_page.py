@@ -12,7 +12,7 @@ from workbench.redaction import redact
 
 def write_difference(difference: Difference, place: Path) -> Path:
     """Write the page to `place` and return it."""
-    replace_file(place, redact(describe_difference(difference)))
+    replace_file(place, redact(describe_difference(difference)), durable=False)
     return place
 
 

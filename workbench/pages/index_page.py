@@ -18,7 +18,7 @@ _LISTED = 300
 def write_index() -> Path:
     """Write index.html beside the runs and return its path."""
     place = runs_folder() / "index.html"
-    replace_file(place, redact(describe_runs(list_runs())))
+    replace_file(place, redact(describe_runs(list_runs())), durable=False)
     return place
 
 

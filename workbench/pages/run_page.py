@@ -22,7 +22,7 @@ _SHOWN_ROWS = 12
 def write_report(run: Run) -> Path:
     """Write the run's report.html and return its path."""
     place = run.folder / "report.html"
-    replace_file(place, redact(describe_run(run)))
+    replace_file(place, redact(describe_run(run)), durable=False)
     return place
 
 
