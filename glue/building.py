@@ -169,10 +169,10 @@ def build_quarantine(
 def build_curated(site: Site, plan: Plan, found: reading.Reading, before: Mapping[str, Any]) -> Built:
     """Build the partitions that this run concerns: from what was read, and from what is published of them."""
     good, affected = select_rows(site, plan, found)
-    present = {entry["partition"]: entry for entry in before.get("partitions", ())} if not plan.full else {}
+    present = list(before.get("partitions", ())) if not plan.full else []
     if good is not None and present and not transform.is_aligned(site.contract):
-        affected |= find_partitions(site, good, present.values())
-    merged = [present[name] for name in sorted(affected - plan.rebuild) if name in present]
+        affected |= find_partitions(site, good, present)
+    merged = [entry for entry in present if entry["partition"] in affected - plan.rebuild]
     return build_partitions(site, good, merged, frozenset(affected | plan.rebuild))
 
 
@@ -192,22 +192,27 @@ def select_rows(site: Site, plan: Plan, found: reading.Reading) -> tuple["DataFr
 def merge_partitions(
     plan: Plan, built: Built, before: Mapping[str, Any]
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    """Return the ledger's entries of all partitions, and the rows that lost to another, over the whole table."""
-    past = {entry["partition"]: entry for entry in before.get("partitions", ())} if not plan.full else {}
+    """Return the ledger's entries of all objects of the table, and the rows that lost to another, over all of it.
+
+    What is known of a partition (`lost`, `shards`) stands in the entry of each of its objects.
+    """
+    present = list(before.get("partitions", ())) if not plan.full else []
+    past = {entry["partition"]: entry for entry in present}
     lost = dict(before["lost"]) if past else dict.fromkeys(LOSSES, 0)
     for name in LOSSES:
         lost[name] += built.lost[name] - sum(past[p]["lost"][name] for p in plan.rebuild if p in past)
-    entries = {name: dict(entry) for name, entry in past.items() if name not in built.affected}
+    entries = [dict(entry) for entry in present if entry["partition"] not in built.affected]
     for copy in built.copies:
         name = partition_of(copy.target)
         entry: dict[str, Any] = {"partition": name, "key": copy.target, "rows": copy.rows, "bytes": copy.bytes}
+        entry["shards"] = int(copy.target.rpartition("-of-")[2].removesuffix(".parquet"))
         earlier = past.get(name, {}).get("lost") if name not in plan.rebuild else dict.fromkeys(LOSSES, 0)
         if name not in past:
             earlier = dict.fromkeys(LOSSES, 0)
         if earlier is not None and name in built.lost_by_partition:
             entry["lost"] = {loss: earlier[loss] + built.lost_by_partition[name][loss] for loss in LOSSES}
-        entries[name] = entry
-    return [entries[name] for name in sorted(entries)], lost
+        entries.append(entry)
+    return sorted(entries, key=lambda entry: (entry["partition"], entry["key"])), lost
 
 
 def build_batches(

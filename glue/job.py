@@ -25,6 +25,7 @@ import building
 import gates  # type: ignore[import-not-found]
 import headers  # type: ignore[import-not-found]
 import increments
+import layout  # type: ignore[import-not-found]
 import offenders  # type: ignore[import-not-found]
 import publication
 import raw_files
@@ -33,6 +34,7 @@ import raw_parquet  # type: ignore[import-not-found]
 import reading
 import registration  # type: ignore[import-not-found]
 import rejects  # type: ignore[import-not-found]
+import sharding  # type: ignore[import-not-found]
 import transform
 from awsglue.utils import getResolvedOptions
 from botocore.config import Config
@@ -96,7 +98,7 @@ def open_run(arguments: list[str]) -> Run:
 def hash_code() -> str:
     """Return the hash of the job's own modules: other code may make other rows of the same objects."""
     modules = [transform, increments, building, reading, headers, raw_files, raw_json, raw_parquet, rejects]
-    modules += [publication, gates]
+    modules += [publication, gates, layout, sharding]
     files = [__file__, *(module.__file__ for module in modules)]
     return hashlib.sha256(b"".join(Path(str(file)).read_bytes() for file in files)).hexdigest()
 
@@ -192,14 +194,15 @@ def publish_reading(
         LostRowsError: readable rows are not the sum of what became of them.
     """
     found, objects, before = known
-    built = building.build_curated(site, plan, found, before)
+    whole = building.build_curated(site, plan, found, before)
+    built = sharding.split_partitions(site, whole, () if plan.full else before.get("partitions", ()))
     crash_point("written")
     partitions, lost = building.merge_partitions(plan, built, before)
     quarantine, batches = building.build_batches(site, plan, found, before)
     rows = increments.count_rows(objects.values(), plan.gone, sum(entry["rows"] for entry in partitions), lost)
     if rows["readable"] != sum(count for name, count in rows.items() if name != "readable"):
         raise reading.LostRowsError(f"rows are unaccounted for: {rows}; nothing was published")
-    quality = judge_built(gates.Candidate(site, plan, built, before), found, objects)
+    quality = judge_built(gates.Candidate(site, plan, whole, before), found, objects)
     ledger = {
         "sequence": int(before["sequence"]) + 1,
         "rows": rows,

@@ -133,6 +133,29 @@ def test_rejected_delivery_leaves_and_comes_back(lab: JobLab) -> None:
     assert hashes(lab, "rej") == before and lab.report("rej", "r3")["rows"] == counted
 
 
+def test_large_partition_is_a_fixed_number_of_objects(lab: JobLab) -> None:
+    """A row stays in its object when others come and go; only a full run decides the number of objects anew."""
+    rows = "".join(f"k{number},{number},1,2024-01-{1 + number // 500:02d}\n" for number in range(600))
+    contract = small_contract("big") | {"object_bytes": 2000}
+    lab.put_contract("big", contract)
+    lab.upload("big", "a.csv", HEAD + rows.encode())
+    assert lab.run("big", "b1") == ""
+    where = "SELECT k, parse_filename(filename) FROM {table} WHERE day = DATE '2024-01-01'"
+    before = dict(lab.query(where, "big"))
+    names = [key.rpartition("/")[2] for key in lab.keys("data/big/day=2024-01-01/")]
+    assert len(before) == 500 and len(names) > 1 and names[0].endswith(f"-of-{len(names):05d}.parquet")
+    more = "".join(f"m{number},{number},1,2024-01-01\n" for number in range(2000))
+    lab.upload("big", "b.csv", HEAD + more.encode() + b"k7,9,2,2024-01-01\n")
+    assert lab.run("big", "b2") == ""
+    after = dict(lab.query(where, "big"))
+    assert len(after) == 2500 and {key: after[key] for key in before} == before
+    ledger = lab.read_json(lab.keys("_ledger/big/")[-1])
+    assert {entry["shards"] for entry in ledger["partitions"] if entry["partition"] == "2024-01-01"} == {len(names)}
+    table = rows_of(lab, "big")
+    assert lab.run("big", "b3", "--FULL", "true") == ""
+    assert rows_of(lab, "big") == table and len(lab.keys("data/big/day=2024-01-01/")) > len(names)
+
+
 def test_delivery_leaves_a_table_of_many_partitions(lab: JobLab) -> None:
     """Rows that lost are counted for each of many partitions too, so that later only what one object fed is read."""
     lab.put_contract("many", small_contract("many") | {"key": ["k", "day"]})
