@@ -1,10 +1,37 @@
-"""nbval over the notebooks: in the order of their numbers, the later ones skipped after a failure."""
+"""nbval over the notebooks: on a fresh stack, in the order of their numbers, the later ones skipped after a failure.
 
+The stored outputs are those of the sample and nothing else, so what a user put into the checkout's own state folder
+must neither be compared nor touched. A WORKBENCH_HOME that was set is used as it is.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 _failed: list[str] = []
+_own_home: list[Path] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the kernels a state folder of their own, whose stack the first notebook starts."""
+    if not os.environ.get("WORKBENCH_HOME"):
+        _own_home.append(Path(tempfile.mkdtemp(prefix="workbench-notebooks-")))
+        os.environ["WORKBENCH_HOME"] = str(_own_home[0])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop that stack and remove its folder."""
+    for home in _own_home:
+        command = [sys.executable, "-m", "workbench", "reset", "--yes"]
+        if (home / "lock").exists():
+            subprocess.run(command, check=True, timeout=120, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        shutil.rmtree(home)
+        del os.environ["WORKBENCH_HOME"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
