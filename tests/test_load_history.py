@@ -115,3 +115,12 @@ def test_records_on_disk_are_published(stack: Path, tmp_path: Path, monkeypatch:
         cursor.execute("SELECT run_id FROM analytics.workbench_runs")
         assert cursor.fetchall() == [(folder.name,)]
     connection.close()
+
+
+def test_a_server_that_is_down_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run is not failed by its history: where PostgreSQL cannot be reached, one line says so."""
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("WORKBENCH_RUNS", str(tmp_path / "runs"))
+    said: list[str] = []
+    assert not publish_runs(said.append, "local")
+    assert len(said) == 1 and "\n" not in said[0] and said[0].startswith("the history of runs was not published: ")

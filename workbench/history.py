@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import asdict
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -22,19 +21,38 @@ LATEST = 1000  # the runs that are published: reading more would be felt after e
 
 
 def publish_runs(tell: Callable[[str], None], profile: str | None = None) -> bool:
-    """Publish what the folder of runs holds; say in one line why not: no run fails for the sake of its history."""
-    from helpers.errors import WorkbenchError
+    """Publish what the folder of runs holds; say in one line why not: no run fails for the sake of its history.
+
+    A local stack that is down is left as it is.
+    """
+    if profile == "local" and not _is_up():
+        tell("the history of runs was not published: PostgreSQL is down; the next run publishes it")
+        return False
     from helpers.load_postgres_history import publish_history
 
     def read() -> Iterator[dict[str, Any]]:
-        yield from (asdict(run.manifest) for run in islice(list_runs(), LATEST))
+        for run in islice(list_runs(), LATEST):
+            # not asdict, which copies each comparison of each load
+            yield {**vars(run.manifest), "steps": [vars(step) for step in run.manifest.steps]}
 
     try:
         publish_history(read(), profile)
-    except (WorkbenchError, OSError) as error:
-        tell(f"the history of runs was not published: {' '.join(str(error).split())}")
+    except Exception as error:  # whatever it is: the run is over, and what it did is not undone
+        tell(f"the history of runs was not published: {' '.join(str(error).split()) or type(error).__name__}")
         return False
     return True
+
+
+def _is_up() -> bool:
+    """Say whether the local stack's PostgreSQL, or the one that the environment names, can be asked."""
+    from local_aws.endpoints import read_endpoints
+    from local_aws.home import default_home
+    from local_aws.probes import answers_postgres
+
+    endpoints = read_endpoints(default_home())
+    if endpoints is None:
+        return False
+    return bool(endpoints.postgres.get("url_from_environment")) or answers_postgres(int(endpoints.postgres["port"]))
 
 
 def lacks_history(published: Mapping[str, Collection[str]]) -> bool:
