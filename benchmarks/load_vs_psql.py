@@ -125,4 +125,5 @@ def measure_idle_psql() -> float:
 def run_psql(*commands: str) -> Sample:
     """Run commands by psql as the loader's role, one after the other, each in a transaction of its own."""
     asked = [part for command in commands for part in ("-c", command)]
-    return run_process([find_psql(), "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", *asked], postgres_variables())
+    line = [find_psql(), "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", *asked]
+    return run_process(line, postgres_variables(), alone=True)

@@ -8,8 +8,11 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from benchmarks.memory import watch_peak
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,8 @@ class Comparison:
         return asdict(self)
 
 
-def run_process(command: Sequence[str], environment: dict[str, str] | None = None) -> Sample:
-    """Run a command to its end and measure it with all its waited-for children.
+def run_process(command: Sequence[str], environment: dict[str, str] | None = None, alone: bool = False) -> Sample:
+    """Run a command to its end and measure it with all its waited-for children; the peak of it `alone`, if asked.
 
     Raises:
         subprocess.CalledProcessError: the command failed; a benchmark of a failure means nothing.
@@ -61,8 +64,9 @@ def run_process(command: Sequence[str], environment: dict[str, str] | None = Non
         command, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
     )
     try:
-        printed = process.stdout.read() if process.stdout else ""
-        _, status, usage = os.wait4(process.pid, 0)
+        with watch_peak(process.pid) if alone else nullcontext([]) as peaks:
+            printed = process.stdout.read() if process.stdout else ""
+            _, status, usage = os.wait4(process.pid, 0)
     except BaseException:  # Ctrl-C or SIGTERM: what was started ends first
         process.terminate()
         process.wait()
@@ -71,7 +75,7 @@ def run_process(command: Sequence[str], environment: dict[str, str] | None = Non
     wall = time.perf_counter() - begun
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, list(command), printed)
-    return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, printed)
+    return Sample(wall, usage.ru_utime + usage.ru_stime, max(peaks, default=usage.ru_maxrss / 1024), printed)
 
 
 def call_function(function: Callable[[], Any]) -> Sample:
