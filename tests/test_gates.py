@@ -1,6 +1,7 @@
 """Quality rules and the history of their figures: judged before anything is published, exact over increments."""
 
 import json
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -97,6 +98,42 @@ def test_figures_of_increments_are_those_of_the_whole_table(lab: JobLab) -> None
     history = lab.report("many", "m5")["history"]
     assert [line["token"] for line in history] == ["m1", "m2", "m3", "m4", "m5"]
     assert [line["rows"]["curated"] for line in history] == [3, 5, 5, 3, 3]
+
+
+ORACLE = """SELECT count(*), count_if(n = 1), round(100 * count_if(n NOT IN (1, 2)) / greatest(count(*), 1), 6),
+    count_if(n IS NOT NULL) - count(DISTINCT (n, day)) FILTER (n IS NOT NULL), count(n) - count(DISTINCT n),
+    round(avg(n), 6) FROM {table}"""
+
+
+def check_figures(lab: JobLab, dataset: str, seed: int, steps: int) -> None:
+    """Upload, correct and reject at random; after each run compare every figure with what DuckDB finds in the table."""
+    chance = random.Random(seed)
+    put_rules(lab, dataset, *MANY)
+    keys: list[str] = []
+    for step in range(steps):
+        rows = [
+            f"{chance.choice('abcdefghij')},{chance.choice('1123')},{chance.randint(1, 9)},2024-01-0{day}"
+            for day in chance.choices(range(1, 6), k=chance.randint(1, 8))
+        ]
+        keys.append(lab.upload(dataset, f"{step}.csv", HEAD + "\n".join([*rows, ""]).encode()))
+        if step and chance.random() < 0.6:
+            lab.reject(chance.choice(keys), rejected=chance.random() < 0.7)
+        assert lab.run(dataset, f"s{step}") == ""
+        if lab.keys(f"data/{dataset}/"):
+            [expected] = lab.query(ORACLE, dataset)
+            assert list(figures(lab, dataset, f"s{step}").values()) == pytest.approx(expected, abs=1e-6), (seed, step)
+
+
+def test_figures_are_those_of_another_engine(lab: JobLab) -> None:
+    """After each of a few random increments, counts, shares, duplicates and averages are exact."""
+    check_figures(lab, "oracle", 1, 5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2, 8))
+def test_figures_are_those_of_another_engine_always(lab: JobLab, seed: int) -> None:
+    """The same for other seeds, and longer."""
+    check_figures(lab, f"oracle_{seed}", seed, 12)
 
 
 def test_unchanged_run_repeats_the_verdicts(lab: JobLab) -> None:

@@ -1,16 +1,18 @@
 """Step 02 with real job runs: a gate that refuses, a job that fails, two callers at once."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from helpers.config import build_config
-from helpers.contract import load_contract
-from helpers.errors import QualityGateError, StepError
+from helpers.contract import compile_contract, load_contract
+from helpers.errors import ContractError, QualityGateError, StepError, WorkbenchError
 from helpers.ingest import ingest_files
 from helpers.objects import list_objects
 from helpers.session import Session, open_session
@@ -48,6 +50,29 @@ def test_a_gate_refuses_and_nothing_is_published(session: Session, tmp_path: Pat
         run_job(cfg)
     assert caught.value.exit_code == 3
     assert published(session, "tennessee_star") == []
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "said"),
+    [
+        ({"operator": "mustBeLessThan", "threshold": [10]}, QualityGateError, "1916 rows, and it must be less than 10"),
+        ({"metric": "sql", "query": "SELECT nonsense(1) FROM {table}"}, ContractError, "cannot be evaluated"),
+    ],
+)
+def test_a_rule_stops_a_run(session: Session, change: dict[str, Any], kind: type[WorkbenchError], said: str) -> None:
+    """A broken rule is a gate's refusal (exit code 3), one that Spark refuses a mistake of the contract (2)."""
+    cfg = build_config("student_sample")
+    ingest_files(cfg)
+    renew_code(cfg)
+    contract = compile_contract(load_contract("student_sample"))
+    contract["quality"][0] |= change
+    bucket, key = session.outputs.curated_bucket, "_contracts/student_sample.json"
+    session.client("s3").put_object(Bucket=bucket, Key=key, Body=json.dumps(contract).encode())
+    before = published(session, "student_sample")
+    with pytest.raises(kind, match=rf'rule "the table has rows" .*{said}.*nothing was published; log: ') as caught:
+        run_job(cfg)
+    assert caught.value.exit_code == (3 if kind is QualityGateError else 2)
+    assert published(session, "student_sample") == before
 
 
 def test_a_job_that_fails_is_named_with_its_log(session: Session) -> None:
