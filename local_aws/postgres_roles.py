@@ -57,8 +57,11 @@ def check_named_server(url: str) -> None:
         connection = psycopg2.connect(url, connect_timeout=10)
     except (psycopg2.Error, ValueError) as error:
         said = " ".join(str(error).split())
+        if isinstance(error, psycopg2.ProgrammingError):
+            said = "it is not of the form postgresql://user:password@host:port/database"
         raise StackError(
-            f"the PostgreSQL of {DATABASE_URL} cannot be reached: {_without_password(said, url)}"
+            f"the PostgreSQL of {DATABASE_URL} cannot be reached: {_without_password(said, url)}; "
+            f"mend the variable, or unset it for the embedded server"
         ) from None
     version = connection.server_version
     where = f"{connection.info.host or 'localhost'}:{connection.info.port}"

@@ -112,6 +112,7 @@ class Supervisor:
                 "version": state.VERSION,
                 "checkout": str(state.CHECKOUT),
                 "code": self._code,
+                "idle_hours": self._idle_seconds / 3600,
                 "supervisor": self._identity(),
                 "ports": self._ports,
                 "servers": {child.server.name: child.describe() for child in self.children},

@@ -275,9 +275,18 @@ def test_a_named_server_must_be_new_enough(folder: Path, monkeypatch: pytest.Mon
 def test_a_named_server_that_does_not_answer(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that cannot be reached is named in one line, without its password."""
     monkeypatch.setenv("WORKBENCH_DATABASE_URL", url)
-    with pytest.raises(StackError, match=r"cannot be reached: .*port 9 failed: Connection refused") as caught:
+    with pytest.raises(StackError, match=r"cannot be reached: .*port 9 failed: Connection refused.*mend") as caught:
         begin(folder)
     assert "pa55word" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["mysql://u:pa55word@127.0.0.1/d", "pa55word"])
+def test_what_names_no_server_is_told_its_form(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A URL of another kind is refused with the form that is expected, without its password."""
+    monkeypatch.setenv("WORKBENCH_DATABASE_URL", url)
+    with pytest.raises(StackError, match="not of the form postgresql://user:password@host:port/database") as caught:
+        begin(folder)
+    assert "pa55word" not in str(caught.value)
 
 
 def test_the_psql_of_the_package_works(shared: Path) -> None:

@@ -26,6 +26,8 @@ def show_summary(manifest: Manifest, output: Output) -> None:
     if tables:
         output.line(f"tables in PostgreSQL: {', '.join(uri.rpartition('/')[2] for uri in tables)}")
     output.line('next: `eval "$(.venv/bin/workbench env)" && psql`, or `make lab` to open the notebooks')
+    if manifest.profile == "local":
+        output.line("the stack stays up: `.venv/bin/workbench status` shows it, `.venv/bin/workbench down` stops it")
 
 
 def shown(path: Path) -> str:
