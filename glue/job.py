@@ -119,9 +119,8 @@ def main(arguments: list[str]) -> None:
     gates.check_rules(spark, run.contract)
     for _ in range(READING_TRIES):
         print(plan.why)
-        added = {name for entry in plan.kept.values() for name in entry["added_columns"]}
-        found = reading.read_objects(spark, run.source, [plan.listed[key] for key in sorted(plan.to_read)], added)
-        if reading.is_unchanged(run.source, {key: plan.listed[key] for key in plan.to_read}):
+        found = try_reading(spark, run, plan)
+        if found:
             break
         print("raw objects changed while they were read; reading them again")
         plan = make_plan(run, ledger, intact) or plan
@@ -133,6 +132,19 @@ def main(arguments: list[str]) -> None:
     written = publish_reading(building.Site(spark, run.place, found.contract), run, plan, (found, objects, ledger))
     write_report(run, written, "published")
     publication.sweep(run.place)
+
+
+def try_reading(spark: "SparkSession", run: Run, plan: Plan) -> "reading.Reading | None":
+    """Read what the plan needs; None where raw objects changed meanwhile, whatever that did to the reading."""
+    added = {name for entry in plan.kept.values() for name in entry["added_columns"]}
+    listed = {key: plan.listed[key] for key in sorted(plan.to_read)}
+    try:
+        found = reading.read_objects(spark, run.source, list(listed.values()), added)
+    except Exception:
+        if reading.is_unchanged(run.source, listed):
+            raise
+        return None
+    return found if reading.is_unchanged(run.source, listed) else None
 
 
 def start_spark() -> "SparkSession":

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 CONTENT = "content-sha256"  # the metadata of a published object that tells whether it must be replaced
+_passed: list[str] = []  # of crash_point, whose tests count
 _ENTRY = re.compile(r"(\d{8})-(.+?)(\.intent)?\.json")
 
 
@@ -83,9 +84,12 @@ def write_json(s3: "S3Client", bucket: str, key: str, content: dict[str, Any]) -
 
 
 def crash_point(name: str) -> None:
-    """Die here if a test says so: WORKBENCH_CRASH_AT names the point; nobody else sets it."""
-    if os.environ.get("WORKBENCH_CRASH_AT") == name:
-        os.kill(os.getpid(), signal.SIGKILL)
+    """Die here if a test says so: WORKBENCH_CRASH_AT is a point, or `point:N` for the Nth time a run is there."""
+    wanted, _, times = os.environ.get("WORKBENCH_CRASH_AT", "").partition(":")
+    if wanted == name:
+        _passed.append(name)
+        if len(_passed) == int(times or 1):
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _ledger_entries(place: Place) -> Iterator[tuple[int, str, bool, str]]:
@@ -182,6 +186,7 @@ def _carry_out(place: Place, copies: list[Copy], deletes: list[str], ledger: dic
         crash_point("copy")
     for key in deletes:
         place.s3.delete_object(Bucket=place.bucket, Key=key)
+        crash_point("deletion")
     crash_point("delete")
     etags = {o["key"]: o["etag"] for prefix in place.published for o in list_objects(place.s3, place.bucket, prefix)}
     for entry in [*ledger["partitions"], *ledger["quarantine"]]:

@@ -126,3 +126,13 @@ def test_conflict_quarantines_the_file_with_both_types(lab: CatalogLab) -> None:
         [keys[1], "2", "n: not a whole number"],
         [keys[2], "", "type conflict: n is bool in the file and int in the contract"],
     ]
+
+
+def test_bytes_of_a_rejected_record_can_be_had_from_athena(lab: CatalogLab) -> None:
+    """What is no text comes back byte for byte from the quarantine's base64."""
+    lab.job.put_contract("bytes", small_contract("bytes"))
+    lab.job.upload("bytes", "a.csv", HEAD + b"a,1,1,2024-01-01\nM\xfcller,1,1,2024-01-01\n")
+    assert lab.job.run("bytes", "first") == ""
+    lab.crawl()
+    said = lab.ask("SELECT raw, to_hex(from_base64(raw_base64)), reasons[1] FROM bytes_quarantine")
+    assert said == [["M\ufffdller,1,1,2024-01-01", b"M\xfcller,1,1,2024-01-01".hex().upper(), "not in its encoding"]]
