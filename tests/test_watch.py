@@ -19,7 +19,7 @@ from watch_lab import RAW, ROOT, WatchLab, sample_rows, wait_for, watch_lab
 from local_aws.secrets import postgres_password
 
 KEY = "student_sample/ingest_date=2026-01-01/first.csv"
-OURS = "workbench.watch_chain", "events/runtime.py"
+OURS = "workbench.watch_chain", "workbench.history", "events/runtime.py"
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +42,25 @@ def wait_for_record(lab: WatchLab, number: int) -> dict[str, Any]:
 
 def count_rows(lab: WatchLab) -> int:
     """Return how many rows readers find in PostgreSQL."""
+    [(rows,)] = ask(lab, "SELECT count(*) FROM analytics.student_sample")
+    return int(rows)
+
+
+def read_history(lab: WatchLab) -> list[tuple[Any, ...]]:
+    """Return run, status and rows of what PostgreSQL tells of runs."""
+    return ask(lab, "SELECT run_id, status, rows_out FROM analytics.workbench_runs ORDER BY 1")
+
+
+def ask(lab: WatchLab, query: str) -> list[tuple[Any, ...]]:
+    """Ask PostgreSQL as readers do."""
     place = json.loads((lab.home / "endpoints.json").read_text())["postgres"]
     where = {name: place[name] for name in ("host", "port", "dbname")}
     connection = psycopg2.connect(user=place["reader"], password=postgres_password(lab.home, "reader"), **where)
     with connection, connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM analytics.student_sample")
-        [(rows,)] = cursor.fetchall()
+        cursor.execute(query)
+        rows = cursor.fetchall()
     connection.close()
-    return int(rows)
+    return list(rows)
 
 
 def processes_of(lab: WatchLab) -> list[str]:
@@ -79,6 +90,7 @@ def test_an_upload_becomes_rows_in_postgres(lab: WatchLab) -> None:
     assert [run["Arguments"]["--DATASET"] for run in lab.job_runs()] == ["student_sample"]
     assert second.returncode == 4 and "is watched already" in second.stderr
     assert "nobody/else.csv" in lab.printed() and "stopped" in lab.printed() and not processes_of(lab)
+    assert read_history(lab) == [(record["run_id"], "succeeded", 20)], "the data-quality tab shows the chain"
 
 
 @pytest.mark.slow
@@ -130,6 +142,27 @@ def test_watching_survives_a_restart_of_the_stack(lab: WatchLab) -> None:
 
 
 @pytest.mark.slow
+def test_a_chain_that_was_lost_is_made_up_for(lab: WatchLab) -> None:
+    """Where the watcher is killed between the job's success and the load, the next one loads; once, not again."""
+    before, rows = len(lab.records()), count_rows(lab)
+    with lab.watching() as process:
+        put(lab, "student_sample/ingest_date=2026-01-05/lost.csv", sample_rows(5, 4000))
+        wait_for(lambda: "SUCCEEDED" in lab.printed())
+        process.kill()
+        process.wait(30)
+    assert count_rows(lab) == rows and lab.records()[-1]["status"] == "running"
+    with lab.watching():
+        record = wait_for_record(lab, before + 2)
+    assert [found["status"] for found in lab.records()[before:]] == ["interrupted", "succeeded"]
+    assert record["parameters"]["started_by"] == "lost chain" and count_rows(lab) == rows + 5
+    assert [step["status"] for step in record["steps"]] == ["succeeded"] * 4
+    job_runs = len(lab.job_runs())
+    with lab.watching():
+        time.sleep(3)
+    assert (len(lab.records()), len(lab.job_runs())) == (before + 2, job_runs) and not processes_of(lab)
+
+
+@pytest.mark.slow
 def test_the_schedule_fires(lab: WatchLab) -> None:
     """When it is due, every dataset that has raw objects is looked at; nothing new is said in the record."""
     before = len(lab.records())
@@ -174,5 +207,5 @@ def test_without_the_buckets_notification_nothing_starts(lab: WatchLab, tmp_path
     finally:
         process.terminate()
         process.wait(30)
-    bridge = {"EventBridgeConfiguration": {}}
+    bridge: dict[str, Any] = {"EventBridgeConfiguration": {}}
     s3.put_bucket_notification_configuration(Bucket=RAW, NotificationConfiguration=bridge)

@@ -106,6 +106,7 @@ class Watch:
         else:
             message = f"job run {run['Id']} ended {state}: {run.get('ErrorMessage', 'no message')}"
             record.end("failed", message)
+            self.chains.publish(record)
             self.line(f"{message}; log: {self._config.home}/logs/jobs/{run['Id']}.log")
 
     def make_up(self, job_runs: Sequence[Json]) -> None:

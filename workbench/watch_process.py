@@ -121,9 +121,9 @@ class Chains:
             place = record.folder / "chain.log"
             record.end("failed", "" if said else f"the chain's process ended with code {code}: see {place}")
         self._told(record, {"step": "", "status": record.manifest.status})
-        self._publish_history(record)
+        self.publish(record)
 
-    def _publish_history(self, record: ChainRecord) -> None:
+    def publish(self, record: ChainRecord) -> None:
         """Publish the closed record for the data-quality tab; the next chain does not wait for it."""
         self._history = [process for process in self._history if process.poll() is None]
         command = [sys.executable, "-m", "workbench.history", record.dataset]
