@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-import layout  # type: ignore[import-not-found]
+import layout
 import publication
 import reading
 import transform

@@ -22,19 +22,19 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import building
-import gates  # type: ignore[import-not-found]
-import headers  # type: ignore[import-not-found]
+import gates
+import headers
 import increments
-import layout  # type: ignore[import-not-found]
-import offenders  # type: ignore[import-not-found]
+import layout
+import offenders
 import publication
 import raw_files
-import raw_json  # type: ignore[import-not-found]
-import raw_parquet  # type: ignore[import-not-found]
+import raw_json
+import raw_parquet
 import reading
-import registration  # type: ignore[import-not-found]
-import rejects  # type: ignore[import-not-found]
-import sharding  # type: ignore[import-not-found]
+import registration
+import rejects
+import sharding
 import transform
 from awsglue.utils import getResolvedOptions
 from botocore.config import Config

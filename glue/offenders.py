@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import reading
 import transform
-from gates import Candidate, Rule  # type: ignore[import-not-found]
+from gates import Candidate, Rule
 from increments import ACTIVE
 from pyspark.sql import functions as F
 

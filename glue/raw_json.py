@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from headers import find_unknown, name_columns  # type: ignore[import-not-found]
+from headers import find_unknown, name_columns
 from raw_files import BOM, JSON, NOT_TEXT, NUL_BYTE, RawFile, UnreadableFileError, find_bad, unpack
 
 NOT_AN_OBJECT = "not a JSON object"

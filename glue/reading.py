@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-import layout  # type: ignore[import-not-found]
+import layout
 import raw_files
-import raw_json  # type: ignore[import-not-found]
-import raw_parquet  # type: ignore[import-not-found]
+import raw_json
+import raw_parquet
 import transform
-from headers import ADDED, evolve, find_unknown, match_header  # type: ignore[import-not-found]
+from headers import ADDED, evolve, find_unknown, match_header
 from increments import read_links
 from publication import list_objects, read_json
 from raw_files import CSV, JSON, PARQUET, RawFile
-from rejects import find_rejects, place_rejects  # type: ignore[import-not-found]
+from rejects import find_rejects, place_rejects
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

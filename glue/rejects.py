@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import raw_files
-import raw_json  # type: ignore[import-not-found]
-import raw_parquet  # type: ignore[import-not-found]
+import raw_json
+import raw_parquet
 import transform
 
 if TYPE_CHECKING:
