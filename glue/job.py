@@ -72,7 +72,7 @@ class Run:
     contract_sha256: str
     code_sha256: str
     full: bool
-    database: str
+    registrar: registration.Registrar
     started: float
 
     @property
@@ -87,12 +87,14 @@ def open_run(arguments: list[str]) -> Run:
     optional = ["FULL"] if "--FULL" in arguments else []
     options: dict[str, str] = getResolvedOptions(arguments, ARGUMENTS + optional)
     s3 = boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": 6}))
-    place = Place(s3, options["CURATED_BUCKET"], options["DATASET"], options["RUN_TOKEN"])
-    contract: dict[str, Any] = publication.read_json(s3, place.bucket, f"_contracts/{place.dataset}.json")
+    bucket, dataset = options["CURATED_BUCKET"], options["DATASET"]
+    contract: dict[str, Any] = publication.read_json(s3, bucket, f"_contracts/{dataset}.json")
+    registrar = registration.Registrar(options["DATABASE"], contract)
+    place = Place(s3, bucket, dataset, options["RUN_TOKEN"], registrar)
     digest = hashlib.sha256(json.dumps(contract, sort_keys=True).encode()).hexdigest()
     source = reading.Source(s3, options["RAW_BUCKET"], contract, place.bucket, f"{place.temporary}copies/")
     full = options.get("FULL", "") == "true"
-    return Run(source, place, digest, hash_code(), full, options["DATABASE"], time.monotonic())
+    return Run(source, place, digest, hash_code(), full, registrar, time.monotonic())
 
 
 def hash_code() -> str:
@@ -272,7 +274,7 @@ def write_report(run: Run, ledger: dict[str, Any], status: str) -> None:
 
     It has the totals of the whole dataset, and what this run did (`status`).
     """
-    registered = registration.register(run.place, run.database, ledger, run.contract)
+    registered = run.registrar(run.place, ledger)
     if registered.problem:
         print(f"the catalog is not up to date, and the next run tries again: {registered.problem}")
     content = {

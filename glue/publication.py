@@ -10,7 +10,7 @@ import json
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +24,24 @@ _passed: list[str] = []  # of crash_point, whose tests count
 _ENTRY = re.compile(r"(\d{8})-(.+?)(\.intent)?\.json")
 
 
+def _nobody(place: "Place", ledger: dict[str, Any]) -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True)
 class Place:
-    """Where one run of one dataset writes."""
+    """Where one run of one dataset writes.
+
+    Attributes:
+        announce: called with the ledger to be once its objects are all there, and before older ones are deleted, so
+            that a row that moves can be found in its new partition before it leaves the old one.
+    """
 
     s3: "S3Client"
     bucket: str
     dataset: str
     token: str
+    announce: Callable[["Place", dict[str, Any]], object] = _nobody
 
     @property
     def ledger(self) -> str:
@@ -172,7 +182,7 @@ def publish(place: Place, copies: list[Copy], ledger: dict[str, Any]) -> dict[st
 
 
 def _carry_out(place: Place, copies: list[Copy], deletes: list[str], ledger: dict[str, Any]) -> dict[str, Any]:
-    """Copy, delete, write the ledger: each step may be done twice."""
+    """Copy, announce, delete, write the ledger: each step may be done twice."""
     for copy in copies:
         if not _is_published(place, copy):
             place.s3.copy_object(
@@ -184,6 +194,8 @@ def _carry_out(place: Place, copies: list[Copy], deletes: list[str], ledger: dic
                 MetadataDirective="REPLACE",
             )
         crash_point("copy")
+    place.announce(place, ledger)
+    crash_point("announced")
     for key in deletes:
         place.s3.delete_object(Bucket=place.bucket, Key=key)
         crash_point("deletion")

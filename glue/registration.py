@@ -1,8 +1,9 @@
 """Register what was published in the Data Catalog, so that Athena sees new partitions at once.
 
 The crawler makes a table; in one that is there, the job adds the partitions that the ledger lists, takes out those that
-it does not, and writes the contract's descriptions where none stand. It does so in every run, also in one with nothing
-to publish: what failed once is made up for by the next. A table's columns are left to the crawler.
+it does not, and writes the contract's descriptions where none stand. It does so while it publishes, before it deletes
+older objects, and at the end of every run, also of one with nothing to publish: what failed once is made up for by the
+next. A table's columns are left to the crawler.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -75,6 +76,27 @@ def register(place: Place, database: str, ledger: Mapping[str, Any], contract: M
     except (ClientError, BotoCoreError) as error:
         done.problem = " ".join(str(error).split())
     return done
+
+
+class Registrar:
+    """Registers one run's tables, whenever it is called; `done` is all that the calls changed together."""
+
+    def __init__(self, database: str, contract: Mapping[str, Any]) -> None:
+        self.database = database
+        self.contract = contract
+        self.done = Registered()
+
+    def __call__(self, place: Place, ledger: Mapping[str, Any]) -> Registered:
+        """Register what the ledger lists; a problem counts if the last call had it."""
+        before, now = self.done, register(place, self.database, ledger, self.contract)
+        self.done = Registered(
+            now.tables,
+            before.added + now.added,
+            before.removed + now.removed,
+            before.described + now.described,
+            now.problem,
+        )
+        return self.done
 
 
 def connect(place: Place) -> "GlueClient":
@@ -150,14 +172,20 @@ def _register_partitions(
         for values, location in known.items()
         if location.startswith(root) and location.rstrip("/") != wanted.get(values, "").rstrip("/")
     ]
-    for some in _batches(stale, DELETED_AT_ONCE):
-        answer: Any = glue.batch_delete_partition(**place, PartitionsToDelete=[{"Values": list(v)} for v in some])
-        done.removed += len(some) - _note_errors(answer, done)
+    # A partition that lies elsewhere now makes room first; one that goes does so when all others are there.
+    _remove(glue, place, [values for values in stale if values in wanted], done)
     new = [values for values in wanted if values not in known or values in stale]
     for some in _batches(new, CREATED_AT_ONCE):
         inputs = [describe_partition(table, values, wanted[values]) for values in some]
         answer = glue.batch_create_partition(**place, PartitionInputList=inputs)
         done.added += len(some) - _note_errors(answer, done)
+    _remove(glue, place, [values for values in stale if values not in wanted], done)
+
+
+def _remove(glue: "GlueClient", place: Any, stale: list[Values], done: Registered) -> None:
+    for some in _batches(stale, DELETED_AT_ONCE):
+        answer = glue.batch_delete_partition(**place, PartitionsToDelete=[{"Values": list(v)} for v in some])
+        done.removed += len(some) - _note_errors(answer, done)
 
 
 def describe_partition(table: Mapping[str, Any], values: Values, location: str) -> Any:

@@ -16,7 +16,7 @@ from job_lab import CURATED, RAW, ROOT, JobLab, job_lab
 from helpers.contract import compile_contract, load_contract
 
 DATASET = "student_sample"
-CRASHES = ["written", "intent", "copy", "delete", "ledger"]
+CRASHES = ["written", "intent", "copy", "announced", "delete", "ledger"]
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,11 @@ class CatalogLab:
     job: JobLab
     server: Server
 
+    @cached_property
+    def athena(self) -> Any:
+        """A client of Athena."""
+        return self.server.client("athena")
+
     def crawl(self) -> dict[str, int]:
         """Run the crawler and return how many tables it created, updated and deleted."""
         glue = self.server.client("glue")
@@ -36,7 +42,7 @@ class CatalogLab:
 
     def ask(self, sql: str) -> list[list[str]]:
         """Ask Athena."""
-        athena = self.server.client("athena")
+        athena = self.athena
         asked = athena.start_query_execution(
             QueryString=sql,
             QueryExecutionContext={"Database": DATABASE},

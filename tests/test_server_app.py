@@ -157,6 +157,19 @@ def test_concurrent_writers_are_all_answered(server: Server) -> None:
     assert [name for name in found if name.startswith("many")] == names
 
 
+def test_idle_connections_keep_nobody_out(server: Server) -> None:
+    """Hundreds of clients that keep their connection open between calls do not make the next one wait."""
+    idle = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=30) for _ in range(300)]
+    try:
+        for connection in idle:
+            connection.request("GET", "/health")
+            assert connection.getresponse().read() == b'{"status":"ok"}'
+        assert ask(server, "GET", "/health")[0] == 200
+    finally:
+        for connection in idle:
+            connection.close()
+
+
 def test_a_port_that_is_taken_is_named(server: Server, tmp_path: Path) -> None:
     """A second server on the port ends with exit code 4 and one line."""
     command = [sys.executable, "-m", "local_aws.server", "--home", str(tmp_path), "--port", str(server.port)]

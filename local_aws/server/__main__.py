@@ -16,6 +16,9 @@ from local_aws.server.records import load_moto
 from local_aws.server.services import Services
 
 THREADS = 16
+CONNECTIONS = (
+    800  # clients keep them open between calls; what comes beyond would wait, and soft limits of files are 1,024
+)
 LARGEST_BODY = 16 * 2**20  # Glue and Athena take less; uploads go to the S3 endpoint
 
 
@@ -46,6 +49,8 @@ def serve(home: Path, port: int) -> None:
             host="127.0.0.1",
             port=port,
             threads=THREADS,
+            connection_limit=CONNECTIONS,
+            asyncore_use_poll=True,
             max_request_body_size=LARGEST_BODY,
             ident=None,
         )
