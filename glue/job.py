@@ -5,9 +5,8 @@
 
 It lists the dataset's raw objects, compares them with the ledger, and stops if nothing is new. Otherwise it reads and
 cleans what is new, builds the partitions anew that this concerns, checks that no row was lost, judges the table by the
-contract's rules, publishes, registers the partitions in the catalog, and writes a report to
-_reports/<dataset>/<token>.json. docs/data.md has the layout on S3; docs/adr/0012-job-and-publication.md,
-0017-increments.md and 0027-quality-rules.md have the reasons.
+contract's rules, publishes, registers the partitions in the catalog, and writes a report. docs/data.md has the layout
+on S3; docs/adr/0012-job-and-publication.md, 0017-increments.md and 0027-quality-rules.md have the reasons.
 """
 
 import hashlib

@@ -60,11 +60,14 @@ def _unpack_zstd(file: RawFile) -> RawFile:
 
     One that is not whole stays as it is: the job lists it among the unreadable files.
     """
-    with file.path.open("rb") as packed:
-        if packed.read(len(_ZSTD)) != _ZSTD:
-            return file
-        packed.seek(0)
-        digest = hashlib.file_digest(packed, "sha256").hexdigest()[:16]
+    try:
+        with file.path.open("rb") as packed:
+            if packed.read(len(_ZSTD)) != _ZSTD:
+                return file
+            packed.seek(0)
+            digest = hashlib.file_digest(packed, "sha256").hexdigest()[:16]
+    except OSError as error:
+        raise InputError(f"{file.path} cannot be read ({error.strerror})") from error
     import pyarrow as pa  # a third of a second, for few
 
     name = file.name.removesuffix(".zst").removesuffix(".zstd")
@@ -76,7 +79,9 @@ def _unpack_zstd(file: RawFile) -> RawFile:
             try:
                 with pa.CompressedInputStream(pa.OSFile(str(file.path)), "zstd") as source, whole.open("wb") as target:
                     shutil.copyfileobj(source, target, 1 << 20)
-            except OSError:
+            except OSError as error:
+                if error.errno is not None:  # the system's, such as a full disk, and not the format's
+                    raise
                 return file
             os.replace(whole, folder / name)
     return RawFile(folder / name, file.origin)

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,8 @@ def test_a_second_pass_changes_nothing(chain: Chain) -> None:
     again = run_steps(DATASET)
     assert again.raw.uploaded == 0
     assert again.result.rows == chain.result.rows
-    assert again.table == chain.table
+    # The job describes a table's columns once the crawler has made it: in the second pass.
+    assert replace(again.table, comments={}) == replace(chain.table, comments={}) and again.table.comments
     assert [a.frame.to_csv() for a in again.answers.answers] == [a.frame.to_csv() for a in chain.answers.answers]
     assert again.loaded.loaded == chain.loaded.loaded
     assert not again.loaded.changed
