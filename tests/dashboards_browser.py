@@ -63,11 +63,11 @@ class Watch:
 
 def log_in(page, url, password):
     """Log in as the one account."""
-    page.goto(f"{url}/login/")
+    page.goto(f"{url}/login/", wait_until="networkidle")  # what is typed before the form's script runs is lost
     page.locator("#username").fill("admin")
     page.locator("#password").fill(password)
     page.locator('[data-test="login-button"]').click()
-    page.wait_for_url(lambda address: "/login" not in address)
+    page.wait_for_url(lambda address: "/login" not in address, wait_until="commit", timeout=60_000)
 
 
 def wait_until_drawn(page, charts):
