@@ -112,7 +112,8 @@ def _write_increment(raw: Path, rows: int) -> Path:
         writer.writeheader()
         written = 0
         for row in reader:
-            if written < rows and row["exam_date"].startswith("2024-01-"):
+            whole = None not in row and None not in row.values()  # neither too many fields nor too few
+            if written < rows and whole and row["exam_date"].startswith("2024-01-"):
                 writer.writerow(row | {"student_id": f"S{9_000_000 + written}"})
                 written += 1
     if written < rows:
