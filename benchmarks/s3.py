@@ -15,14 +15,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
+from benchmarks.memory import watch_peak
 from local_aws.s3.rclone import build_command, front_key
 from local_aws.signing import SignedRequest, sign_request
 
@@ -65,14 +63,14 @@ Call = Callable[[Server, bytes, int], None]
 def _alternate(call: Call, both: tuple[Server, Server], data: bytes, runs: int) -> tuple[list[list[float]], float]:
     """Time `call` on both servers in turn; return the seconds of each and the peak memory of ours in MB."""
     seconds: list[list[float]] = [[], []]
-    with _watched(both[0].process.pid) as peak:
+    with watch_peak(both[0].process.pid) as peaks:
         for run in range(runs + 1):
             for index, server in enumerate(both):
                 started = time.perf_counter()
                 call(server, data, run)
                 if run:
                     seconds[index].append(time.perf_counter() - started)
-    return seconds, peak[0]
+    return seconds, max(peaks, default=0.0)
 
 
 def _put(server: Server, data: bytes, run: int) -> None:
@@ -154,25 +152,6 @@ def _await(port: int) -> None:
             return
         time.sleep(0.02)
     raise RuntimeError(f"nothing listens on port {port}")
-
-
-@contextlib.contextmanager
-def _watched(pid: int) -> Iterator[list[float]]:
-    """Sample the memory of a process; the list's one number is the peak so far, in MB."""
-    peak, done = [0.0], threading.Event()
-
-    def sample() -> None:
-        process = psutil.Process(pid)
-        while not done.wait(0.02):
-            peak[0] = max(peak[0], round(process.memory_info().rss / 1e6, 1))
-
-    thread = threading.Thread(target=sample, daemon=True)
-    thread.start()
-    try:
-        yield peak
-    finally:
-        done.set()
-        thread.join()
 
 
 def main() -> None:

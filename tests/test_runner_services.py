@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from manifest_lab import make_manifest
 from notebook_lab import make_notebook
 
 from workbench.console import Output
 from workbench.errors import StepFailed
 from workbench.failure_hook import tell_failure
 from workbench.lineage import emit
-from workbench.record import Manifest, StepRecord
 from workbench.request import Request, RunConfig, check_request
 from workbench.run import run_request
 from workbench.settings import Settings
@@ -95,28 +95,6 @@ def own_kernels(stack: Path) -> Iterator[None]:
     stop_server()
 
 
-def make_manifest(status: str = "failed") -> Manifest:
-    """Return a small record with an object that was read and a table that was written."""
-    error = {"type": "ValueError", "message": "why", "exit_code": 1} if status == "failed" else None
-    step = StepRecord("02_transform", status, outputs=["s3://curated/data/student_sample/"], rows_out=9, error=error)
-    return Manifest(
-        run_id="r1",
-        profile="local",
-        dataset="student_sample",
-        as_of="2024-01-02",
-        parameters={},
-        started_at="2024-01-02T00:00:00Z",
-        process={},
-        git={},
-        lock_sha256="0" * 64,
-        steps=[step],
-        status=status,
-        error="why" if status == "failed" else None,
-        inputs=[{"uri": "s3://raw/student_sample/x.csv", "etag": "1", "bytes": 1}],
-        outputs=["s3://curated/data/student_sample/", "postgresql:analytics/student_sample"],
-    )
-
-
 def events(folder: Path) -> list[dict[str, Any]]:
     """Return the lines of a run's log."""
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
@@ -124,7 +102,7 @@ def events(folder: Path) -> list[dict[str, Any]]:
 
 def test_a_webhook_gets_the_facts_of_a_failure(service: Service, tmp_path: Path) -> None:
     """One POST of JSON; what the server answered is in the log, a server that is gone too, and neither raises."""
-    tell_failure(tmp_path, make_manifest(), {"webhook": f"{service.url}/hook"})
+    tell_failure(tmp_path, make_manifest("failed"), {"webhook": f"{service.url}/hook"})
     [(method, path, headers, content)] = service.requests
     assert (method, path, headers["Content-Type"]) == ("POST", "/hook", "application/json")
     assert json.loads(content) | {"folder": ""} == {
@@ -137,7 +115,7 @@ def test_a_webhook_gets_the_facts_of_a_failure(service: Service, tmp_path: Path)
     }
     service.codes.append(500)
     for url in (service.url, "http://127.0.0.1:9/hook", "file:///etc/passwd"):
-        tell_failure(tmp_path, make_manifest(), {"webhook": url})
+        tell_failure(tmp_path, make_manifest("failed"), {"webhook": url})
     told = [event.get("code") or event["error"].split(":")[0] for event in events(tmp_path)]
     assert told == [200, "HTTPError", "URLError", "ValueError"]
 
@@ -145,7 +123,7 @@ def test_a_webhook_gets_the_facts_of_a_failure(service: Service, tmp_path: Path)
 def test_a_command_is_told_by_its_environment(tmp_path: Path) -> None:
     """It has the run's facts; that it failed, and what it said, is in the log."""
     command = f'echo "$WORKBENCH_RUN_ID $WORKBENCH_RUN_STATUS $WORKBENCH_RUN_ERROR" > {tmp_path}/told; echo no; exit 3'
-    tell_failure(tmp_path, make_manifest(), {"command": command})
+    tell_failure(tmp_path, make_manifest("failed"), {"command": command})
     assert (tmp_path / "told").read_text() == "r1 failed why\n"
     [event] = events(tmp_path)
     assert (event["code"], event["said"]) == (3, "no\n")

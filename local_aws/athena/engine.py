@@ -200,7 +200,7 @@ class Session:
             self.check_stopped()
         try:
             rows = connection.execute(sql).fetchall()
-            self.check_stopped()  # a statement that was interrupted may end as if it had read all
+            self.check_stopped()  # a stop that came too late to interrupt it counts all the same
             return rows
         except duckdb.InterruptException as error:
             raise QueryStopped("Query was stopped") from error
