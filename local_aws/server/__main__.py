@@ -16,9 +16,7 @@ from local_aws.server.records import load_moto
 from local_aws.server.services import Services
 
 THREADS = 16
-CONNECTIONS = (
-    800  # clients keep them open between calls; what comes beyond would wait, and soft limits of files are 1,024
-)
+CONNECTIONS = 800  # clients keep them open between calls; a soft limit of files is often 1,024
 LARGEST_BODY = 16 * 2**20  # Glue and Athena take less; uploads go to the S3 endpoint
 
 
