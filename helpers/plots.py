@@ -60,13 +60,23 @@ def plot_lines(frame: pd.DataFrame, title: str, unit: str = "") -> "Axes":
     axes = _new_axes(title, rows=7)
     for at, series in enumerate(numbers.columns):
         axes.plot(names, numbers[series], marker="o", color=PALETTE[at % len(PALETTE)], label=_words(series))
-    axes.set_xlabel(_words(str(frame.columns[0])))
-    axes.set_ylabel(_describe_values(numbers, unit))
     axes.margins(y=0.2)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:,.6g}"))
-    axes.tick_params(axis="x", rotation=0 if sum(map(len, names)) <= 60 else 45)
-    axes.grid(axis="y", color=_GRID, linewidth=0.8)
-    _place_legend(axes, numbers)
+    _finish_upright(axes, frame, names, unit)
+    return axes
+
+
+def plot_parts(frame: pd.DataFrame, title: str, unit: str = "") -> "Axes":
+    """Draw for each row its parts on each other, from zero, so that equal ones stay apart; else as `plot_lines`."""
+    names, numbers = _split(frame)
+    axes = _new_axes(title, rows=7)
+    places, bottom = np.arange(len(names)), np.zeros(len(names))
+    for at, series in enumerate(numbers.columns):
+        heights = numbers[series].fillna(0).to_numpy()
+        axes.bar(places, heights, 0.6, bottom=bottom, color=PALETTE[at % len(PALETTE)], label=_words(series))
+        bottom = bottom + heights
+    axes.set_xlim(-0.5 - max(0, 3 - len(names)), len(names) - 0.5 + max(0, 3 - len(names)))  # few are no wall
+    axes.set_xticks(places, names)
+    _finish_upright(axes, frame, names, unit)
     return axes
 
 
@@ -82,6 +92,17 @@ def plot_query(query: SavedQuery, frame: pd.DataFrame) -> "Axes":
     draw, most = (plot_lines, MOST_POINTS) if query.kind == "line" else (plot_bars, MOST_BARS)
     title = query.title if len(frame) <= most else f"{query.title} (first {most} of {len(frame)})"
     return draw(frame[[query.x, *query.y]].head(most), title, query.unit)
+
+
+def _finish_upright(axes: "Axes", frame: pd.DataFrame, names: list[str], unit: str) -> None:
+    """Label a chart whose categories stand side by side below it, and whose numbers go up."""
+    numbers = frame.iloc[:, 1:]
+    axes.set_xlabel(_words(str(frame.columns[0])))
+    axes.set_ylabel(_describe_values(numbers, unit))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:,.6g}"))
+    axes.tick_params(axis="x", rotation=0 if sum(map(len, names)) <= 60 else 45)
+    axes.grid(axis="y", color=_GRID, linewidth=0.8)
+    _place_legend(axes, numbers)
 
 
 def _split(frame: pd.DataFrame) -> tuple[list[str], pd.DataFrame]:

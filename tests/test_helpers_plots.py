@@ -11,7 +11,7 @@ import pytest
 
 from helpers.contract import SavedQuery
 from helpers.errors import ContractError
-from helpers.plots import PALETTE, plot_bars, plot_lines, plot_query
+from helpers.plots import PALETTE, plot_bars, plot_lines, plot_parts, plot_query
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ def as_png(axes: "Axes") -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("draw", [plot_bars, plot_lines])
+@pytest.mark.parametrize("draw", [plot_bars, plot_lines, plot_parts])
 def test_a_chart_is_the_same_bytes_each_time(draw: "type[Axes]") -> None:
     """Two drawings of the same numbers do not differ in a byte, and a chart is small."""
     first, second = (as_png(draw(SCORES, "Scores", "points")) for _ in range(2))
@@ -57,6 +57,17 @@ def test_several_columns_are_series_with_a_legend_and_apart_in_colour() -> None:
     assert [line.get_color() for line in axes.lines] == list(PALETTE[:2])
     assert axes.get_ylabel() == "points"
     plt.close("all")
+
+
+def test_parts_stand_on_each_other_from_zero() -> None:
+    """Equal parts hide nothing of each other, a missing one is none, and one row alone is no wall."""
+    shares = pd.DataFrame({"run": ["a", "b"], "removed": [1.0, 2.0], "superseded": [1.0, None], "kept out": [2.0, 3.0]})
+    axes = plot_parts(shares, "Rows", "percent")
+    bars = [[(round(bar.get_y(), 6), round(bar.get_height(), 6)) for bar in drawn] for drawn in axes.containers]
+    assert bars == [[(0, 1), (0, 2)], [(1, 1), (2, 0)], [(2, 2), (2, 3)]]
+    assert axes.get_ylim()[0] == 0 and axes.get_ylabel() == "percent"
+    alone = plot_parts(shares.head(1), "Rows")
+    assert alone.containers[0][0].get_width() < 0.2 * (alone.get_xlim()[1] - alone.get_xlim()[0])
 
 
 def test_a_name_that_athena_made_up_is_not_shown() -> None:
