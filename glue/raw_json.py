@@ -9,7 +9,7 @@ whole, and `_nested`: the columns that hold an object or array. docs/contract.md
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from headers import find_unknown, name_columns
@@ -178,7 +178,10 @@ def render(value: Any, kind: str) -> str | None:
 
 def write_whole(number: str) -> str:
     """Return a number without its fraction and exponent if it has no need of them; else as it stands."""
-    exact = Decimal(number)
+    try:
+        exact = Decimal(number)
+    except InvalidOperation:  # an exponent beyond all bounds is valid JSON
+        return str(number)
     if exact.adjusted() > _WHOLE_DIGITS or exact != exact.to_integral_value():
         return str(number)
     return str(int(exact))

@@ -113,6 +113,12 @@ def test_whole_numbers_are_told_exactly(job: Any, number: Any, exponent: int) ->
     assert found == (str(exact.numerator) if exact.denominator == 1 else written)
 
 
+@pytest.mark.parametrize("number", ["1e9999999999999999999", "-1E-9999999999999999999", "1e400"])
+def test_a_number_beyond_all_bounds_is_a_text_of_its_own(job: Any, number: str) -> None:
+    """It is valid JSON, and no whole number of ours: its row is rejected, and no other."""
+    assert job("raw_json").write_whole(number) == number
+
+
 @pytest.mark.parametrize(
     ("values", "kind", "texts"),
     [
