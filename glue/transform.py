@@ -174,7 +174,8 @@ def _parse_text(column: Mapping[str, Any]) -> str:
         return f"CASE lower({name}) {cases} END"
     if kind == "double":  # Java alone would take 1d, and words such as Infinity
         number = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$"
-        return f"IF({name} RLIKE {quote(number)}, try_cast({name} AS double), NULL)"
+        value = f"try_cast({name} AS double)"  # of 1e999 it is Infinity, which is no value either
+        return f"IF({name} RLIKE {quote(number)} AND abs({value}) < double('Infinity'), {value}, NULL)"
     return f"try_cast({name} AS {kind})"
 
 

@@ -8,6 +8,7 @@ import csv
 import datetime as dt
 import gzip
 import json
+import math
 import re
 import zlib
 from collections.abc import Iterable, Mapping
@@ -252,7 +253,8 @@ def to_value(text: str, column: Mapping[str, Any]) -> Any:
         fits = re.fullmatch("[+-]?[0-9]+", text) and -(2 ** _BITS[kind]) <= int(text) < 2 ** _BITS[kind]
         return int(text) if fits else None
     if kind == "double":
-        return float(text) if re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text) else None
+        written = re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text)
+        return float(text) if written and math.isfinite(float(text)) else None
     if kind == "boolean":
         return {"true": True, "yes": True, "false": False, "no": False}.get(text.lower())
     if kind in ("date", "timestamp"):

@@ -100,7 +100,9 @@ def test_decimals(spark: SparkSession, tmp_path: Path) -> None:
 def test_doubles(spark: SparkSession, tmp_path: Path) -> None:
     """Doubles are plain or with an exponent; Java's own notations are refused."""
     bad = "not a number!"
-    check(spark, tmp_path, column("v", "double"), {"1.5": 1.5, "1e3": 1000.0, "1d": bad, "Infinity": bad, "NaN": bad})
+    texts = {"1.5": 1.5, "1e3": 1000.0, "1.7e308": 1.7e308, "1e-400": 0.0}
+    beyond = dict.fromkeys(("1d", "Infinity", "NaN", "1e309", "-1e999", "9" * 400), bad)
+    check(spark, tmp_path, column("v", "double"), texts | beyond)
 
 
 def test_booleans(spark: SparkSession, tmp_path: Path) -> None:
