@@ -5,8 +5,10 @@ id, by which step 04 finds the results.
 """
 
 import datetime as dt
+import re
 import time
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import awswrangler as wr
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Answers", "crawl_table", "run_saved_queries"]
 
 _TABLE_ROWS = 10
+# Comments, texts and quoted names are words of their own, so that nothing in them is taken for one.
+_SQL_WORD = re.compile(r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*"|\w+|\S""", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -215,10 +219,23 @@ def _read_answer(session: Session, query: SavedQuery, execution_id: str) -> Answ
         frame, scanned = _read_result(session, execution_id)
     except wr.exceptions.QueryFailed as error:
         raise _refused(query, error) from error
-    if "order by" not in query.sql.lower():
+    if not asks_for_order(query.sql):
         # A query that asks for no order gets none; a table that people compare needs one.
         frame = frame.sort_values(list(frame.columns), ignore_index=True)
     return Answer(query, execution_id, frame, scanned)
+
+
+def asks_for_order(sql: str) -> bool:
+    """Tell whether a query orders its answer, and not only a subquery, a window, a list, or a word in a comment."""
+    words = [word for word in _SQL_WORD.findall(sql.lower()) if not word.startswith(("--", "/*")) and word != ";"]
+    depths = list(accumulate((word == "(") - (word == ")") for word in words))
+    outside = 0
+    while (
+        words[outside : outside + 1] == ["("] and min(depths[outside : len(words) - 1 - outside], default=0) > outside
+    ):
+        outside += 1  # the whole query stands in parentheses
+    pairs = zip(words, words[1:], depths, strict=False)
+    return any((first, second, depth) == ("order", "by", outside) for first, second, depth in pairs)
 
 
 def _read_result(session: Session, execution_id: str) -> tuple[pd.DataFrame, int]:

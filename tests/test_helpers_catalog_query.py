@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from helpers.catalog_query import crawl_table, start_saved_query
+from helpers.catalog_query import asks_for_order, crawl_table, start_saved_query
 from helpers.config import build_config
 from helpers.contract import SavedQuery
 from helpers.errors import StepError
@@ -46,3 +46,22 @@ def test_a_query_that_athena_does_not_read_is_named(stack: Path) -> None:
     query = SavedQuery(name="01_slip", title="", question="", sql="SELECT gender FROM")
     with pytest.raises(StepError, match=r"query 01_slip: Athena refused it: line 1:\d+: .*mend queries/01_slip\.sql"):
         start_saved_query(open_session(), query, dt.date(2026, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("sql", "asks"),
+    [
+        ("SELECT a FROM t ORDER BY a", True),
+        ("WITH x AS (SELECT 1 AS a) SELECT * FROM x order\n  by a LIMIT 3;", True),
+        ("((SELECT a FROM t ORDER BY a));", True),
+        ("(SELECT 1) UNION (SELECT 2) ORDER BY 1", True),
+        ("(SELECT 1 ORDER BY 1) UNION (SELECT 2 ORDER BY 1)", False),
+        ("SELECT a FROM (SELECT a FROM t ORDER BY a LIMIT 3)", False),
+        ("SELECT a, rank() OVER (ORDER BY b), array_agg(c ORDER BY d) FROM t", False),
+        ("-- ORDER BY\nSELECT 'it''s ORDER BY' AS \"order by\" /* ORDER\nBY */ FROM t", False),
+        ("", False),
+    ],
+)
+def test_only_the_outermost_order_counts(sql: str, asks: bool) -> None:
+    """An answer has an order where the query itself asks for one: not a subquery, a window, a text or a comment."""
+    assert asks_for_order(sql) is asks
