@@ -22,6 +22,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 FOLDERS = {"lake": 0o700, "sources": 0o700, "logs": 0o700, "jobs": 0o700, "secrets": 0o700}
 VERSION = 1  # of these files, as one program leaves them to the next
 FREE_BYTES = 200 * 2**20
+SEPARATORS = f",{os.pathsep}"  # Spark takes its folders as a list between commas, Python and Java theirs between colons
 
 LOCK = "lock"
 ENDPOINTS = "endpoints.json"
@@ -56,6 +57,11 @@ def prepare_home(home: Path) -> None:
 
     Raises StackError where the folder cannot be made or used, is somebody's own, or the disk is nearly full.
     """
+    if found := next((sign for sign in SEPARATORS if sign in str(home)), ""):
+        raise StackError(
+            f'the state folder {home} has a "{found}" in its path, at which Spark and Python split lists of folders: '
+            "name another folder in WORKBENCH_HOME"
+        )
     try:
         if home.exists() and not (home / LOCK).exists() and (foreign := _foreign_entries(home)):
             raise StackError(

@@ -207,6 +207,14 @@ def test_folders_that_cannot_be_a_state_folder(folder: Path, tmp_path: Path) -> 
         require_space(tmp_path, 2**62)
 
 
+@pytest.mark.parametrize("name", ["Smith, John", "2026:11"])
+def test_a_path_that_lists_would_be_split_at_is_refused(tmp_path: Path, name: str) -> None:
+    """A comma or a colon in the state folder's path would send Spark's files elsewhere: nothing is made or started."""
+    with pytest.raises(StackError, match=r'has a "[,:]" in its path, .* name another folder in WORKBENCH_HOME'):
+        start(tmp_path / name / "home")
+    assert not (tmp_path / name).exists()
+
+
 def test_secrets_are_for_their_owner_alone(folder: Path) -> None:
     """Secrets are 0600 in a 0700 folder, mended if somebody opened them, and kept over a restart."""
     begin(folder)
