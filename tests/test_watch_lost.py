@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from workbench.record import describe_process
-from workbench.watch_lost import close_killed_chains, find_lost_chains
+from workbench.watch_lost import close_killed_chains, find_lost_chains, owes_load
+from workbench.watch_record import ChainRecord
+from workbench.watch_retry import Retries
 
 TRIGGERED = "trigger-"
 NOW = 1_790_000_000.0
@@ -35,11 +37,12 @@ def job_run(number: int, state: str = "SUCCEEDED", token: str = "trigger-1", dat
     }
 
 
-def record(runs: Path, number: int, status: str, parameters: dict[str, Any], **facts: Any) -> None:
-    """Write the record of a run that began 20 s after job run `number` did."""
+def record(runs: Path, number: int, status: str, parameters: dict[str, Any], load: str = "", **facts: Any) -> None:
+    """Write the record of a run that began 20 s after job run `number` did; its load ended as it did unless said."""
     folder = runs / f"2026-{number}-{len(list(runs.iterdir()))}"
     folder.mkdir()
     steps = [{"notebook": "02_transform", "status": "running" if status == "running" else "succeeded"}]
+    steps.append({"notebook": "04_load_postgres", "status": load or status})
     began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOW + 100 * number + 20))
     manifest = {
         "run_id": folder.name, "profile": "local", "dataset": "pupils", "as_of": "2026-01-01", "schema": 2,
@@ -73,14 +76,14 @@ def test_the_latest_run_without_a_record_is_owed() -> None:
     ("status", "more", "is_owed"),
     [
         ("succeeded", {}, False),
-        ("failed", {}, False),
+        ("failed", {}, True),
         ("interrupted", {}, True),
         ("running", {}, True),
         ("interrupted", {"trigger_only": True}, False),
     ],
 )
 def test_a_chain_that_was_cut_short_is_owed(runs: Path, status: str, more: dict[str, Any], is_owed: bool) -> None:
-    """A killed or stopped chain is owed; one that ended, well or not, or was to stop after the job, is not."""
+    """A chain that was killed, stopped or failed is owed; one that loaded, or was to stop after the job, is not."""
     record(runs, 1, status, chain(1, **more))
     assert owed(job_run(1)) == (["jr_1"] if is_owed else [])
 
@@ -99,6 +102,59 @@ def test_a_later_run_makes_a_chain_unneeded(runs: Path) -> None:
     assert owed(job_run(1)) == ["jr_1"]
     record(runs, 2, "succeeded", {})
     assert owed(job_run(1)) == []
+
+
+@pytest.mark.parametrize("status", ["failed", "interrupted", "running"])
+def test_a_chain_that_found_nothing_new_makes_up_for_none(runs: Path, status: str) -> None:
+    """After a load that failed the next job run has nothing to do, and its chain none: the load is owed until it is."""
+    record(runs, 1, status, chain(1))
+    assert owes_load("pupils")
+    record(runs, 2, "succeeded", chain(2), load="skipped")
+    assert owed(job_run(1), job_run(2)) == ["jr_2"] and owes_load("pupils")
+    record(runs, 3, "succeeded", chain(2, started_by="lost chain"))
+    assert owed(job_run(1), job_run(2)) == [] and not owes_load("pupils")
+    record(runs, 4, "succeeded", chain(4), load="skipped")
+    assert owed(job_run(4)) == [] and not owes_load("pupils")
+
+
+def test_a_job_run_that_failed_owes_no_load(runs: Path) -> None:
+    """It wrote nothing; and a chain that goes on owes nothing yet."""
+    failed = ChainRecord("pupils", job_run(1), [])
+    failed.end("failed", "job run jr_1 ended FAILED: no message")
+    assert not owes_load("pupils")
+    record(runs, 2, "running", chain(2), process=describe_process())
+    assert not owes_load("pupils")
+
+
+@pytest.mark.parametrize(("code", "tries"), [(4, 2), (3, 0)])
+def test_what_a_service_held_up_is_tried_again(code: int, tries: int) -> None:
+    """A server that was down gets more tries, each after its pause; data that a gate refused does not become better."""
+    retries = Retries(pauses=(0.0, 0.0))
+    failed = ChainRecord("pupils", job_run(1), [])
+    error = {"type": "AnyError", "message": "it is down", "exit_code": code}
+    failed.update("04_load_postgres", "failed", {"error": error})
+    failed.end("failed")
+    for _ in range(tries):
+        assert retries.note(failed) == 0.0
+        [(dataset, again)] = retries.take_due()
+        assert (dataset, ChainRecord(dataset, again, [], {"started_by": "lost chain"}).job_run) == ("pupils", again)
+        assert again["Id"] == "jr_1"
+    assert retries.note(failed) is None and retries.take_due() == []
+
+
+def test_a_chain_that_begins_meanwhile_takes_the_retrys_place() -> None:
+    """It loads what the failed one did not, so that nothing is done twice; once one succeeded, counting begins anew."""
+    retries = Retries(pauses=(0.0,))
+    failed = ChainRecord("pupils", job_run(1), [])
+    failed.update("04_load_postgres", "failed", {"error": {"type": "E", "message": "down", "exit_code": 4}})
+    failed.end("failed")
+    assert retries.note(failed) == 0.0
+    retries.forget("pupils")
+    assert retries.take_due() == []
+    well = ChainRecord("pupils", job_run(2), [])
+    well.end("succeeded")
+    assert retries.note(well) is None
+    assert retries.note(failed) == 0.0
 
 
 def test_the_record_of_a_killed_watcher_is_closed(runs: Path) -> None:

@@ -31,6 +31,7 @@ from workbench.stack import bring_up
 from workbench.watch_lost import LOST_CHAIN, UNDER_WAY, close_killed_chains, find_lost_chains
 from workbench.watch_process import Chains
 from workbench.watch_record import ChainRecord
+from workbench.watch_retry import Retries
 from workbench.watch_uploads import find_live_run
 
 Json = dict[str, Any]
@@ -60,6 +61,7 @@ class Watch:
         self.endpoints: Endpoints | None = None
         self._given: Json = {"trigger_only": True} if config.trigger_only else {}
         self.chains = Chains(not config.trigger_only, self._told)
+        self._retries = Retries()
 
     def line(self, text: str) -> None:
         """Show one line with the time."""
@@ -102,6 +104,7 @@ class Watch:
             return
         del self._records[run["Id"]]
         if state == "SUCCEEDED":
+            self._retries.forget(dataset)
             self.chains.add(record)
         else:
             message = f"job run {run['Id']} ended {state}: {run.get('ErrorMessage', 'no message')}"
@@ -110,13 +113,13 @@ class Watch:
             self.line(f"{message}; log: {self._config.home}/logs/jobs/{run['Id']}.log")
 
     def make_up(self, job_runs: Sequence[Json]) -> None:
-        """Have the chains follow that an earlier watching process was killed, or stopped, before the end of."""
+        """Have the chains follow that an earlier watching process did not bring to their end."""
         for run_id in close_killed_chains():
             self.line(f"run {run_id} was interrupted: the watching process was killed")
         for run in find_lost_chains(job_runs, TRIGGERED):
             dataset = run["Arguments"]["--DATASET"]
             self.line(
-                f"job run {run['Id'][:11]} of {dataset} was not watched to its end: what follows it is made up for"
+                f"job run {run['Id'][:11]} of {dataset}: what follows it did not come to its end, and is made up for"
             )
             self._met.add(run["Id"])
             record = ChainRecord(dataset, run, [], {"started_by": LOST_CHAIN, **self._given})
@@ -124,6 +127,13 @@ class Watch:
                 self._records[run["Id"]] = record
             else:
                 self.chains.add(record)
+
+    def tick(self) -> None:
+        """Go on with chains, and try those again whose pause is over."""
+        for dataset, job_run in self._retries.take_due():
+            self.line(f"{dataset}: what follows job run {job_run['Id'][:11]} is tried again")
+            self.chains.add(ChainRecord(dataset, job_run, [], {"started_by": LOST_CHAIN, **self._given}))
+        self.chains.tick()
 
     def forget_runs(self, known: set[str]) -> None:
         """Close the records of job runs that a reset of the stack took away."""
@@ -150,7 +160,9 @@ class Watch:
         step, status = facts["step"], facts["status"]
         if not step:
             manifest = record.manifest
-            self.line(f"{record.dataset}: chain {status} in {manifest.seconds:.1f} s, record {record.folder}")
+            again = self._retries.note(record)
+            later = f"; tried again in {again:.0f} s" if again else ""
+            self.line(f"{record.dataset}: chain {status} in {manifest.seconds:.1f} s, record {record.folder}{later}")
         elif status == "failed":
             self.line(f"{record.dataset}: {step} failed: {facts['error']['message']}")
         elif status != "running":
@@ -174,7 +186,7 @@ def watch(config: WatchConfig, output: Output) -> int:
                     checked = time.monotonic()
                     events = _follow_stack(watched, config, events, states)
                 events = _tick(watched, events)
-                watched.chains.tick()
+                watched.tick()
                 time.sleep(TICK_SECONDS)
         except KeyboardInterrupt:
             output.line("")

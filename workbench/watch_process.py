@@ -15,6 +15,7 @@ from typing import Any
 
 from workbench.leftovers import RUN_MARK
 from workbench.record import ROOT
+from workbench.watch_lost import owes_load
 from workbench.watch_record import ChainRecord
 
 Json = dict[str, Any]
@@ -80,7 +81,7 @@ class Chains:
         command = [sys.executable, "-m", "workbench.watch_chain"]
         command += [part for name, value in named.items() for part in (f"--{name}", value)]
         command += [] if self._after_job else ["--trigger-only"]
-        command += ["--even-unchanged"] if record.makes_up else []
+        command += ["--even-unchanged"] if record.makes_up or owes_load(record.dataset) else []
         with (record.folder / "chain.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command,

@@ -23,7 +23,7 @@ from workbench.record import (
 from workbench.run import take_figures
 from workbench.runs import runs_folder
 from workbench.watch_chain import STEPS
-from workbench.watch_lost import LOST_CHAIN
+from workbench.watch_lost import JOB_RUN_ERROR, LOST_CHAIN
 
 Json = dict[str, Any]
 
@@ -73,6 +73,11 @@ class ChainRecord:
         return self.manifest.status == "running"
 
     @property
+    def job_run(self) -> Json:
+        """What a record that makes up for this one is made of."""
+        return {"Id": self.job_run_id, "Arguments": {"--RUN_TOKEN": self.manifest.parameters["token"]}}
+
+    @property
     def makes_up(self) -> bool:
         """Whether it makes up for a lost chain."""
         return bool(self.manifest.parameters["started_by"] == LOST_CHAIN)
@@ -99,7 +104,7 @@ class ChainRecord:
             if record.status == "running" and status != "succeeded":
                 record.status = status
                 if message:
-                    record.error = {"type": "JobRunError", "message": message, "exit_code": 1}
+                    record.error = {"type": JOB_RUN_ERROR, "message": message, "exit_code": 1}
         self._write("run ended", status=status)
 
     def _write(self, event: str, **facts: object) -> None:
