@@ -62,8 +62,6 @@ def load_object(bucket: str, key: str, name: str, connections: int = 1) -> dict[
         progress = LoadProgress("loading", place.bytes)
         with progress:
             copied = copy_source(session.connect_postgres, source, target, progress, connections)
-        with connection, connection.cursor() as cursor:
-            cursor.execute(sql.SQL("ANALYZE {}").format(table.identifier))
         seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
     return {"rows": copied.rows, "seconds": seconds, "cpu": cpu, "before_mb": before, "peak_mb": read_memory("VmHWM")}
 

@@ -1,5 +1,9 @@
 """The load of step 04 over what a user would otherwise pick: pandas, awswrangler, adbc and pgpq.
 
+All fill the same table definition. awswrangler, adbc and pgpq read the CSV where Athena leaves it, in S3, as ours does;
+the source's loader reads a local file, as it always did. After adbc and pgpq every cell must be as after ours; the two
+that go through pandas cannot tell '' from NULL, so only their rows are counted.
+
 adbc, pgpq and awswrangler's driver pg8000 are no dependencies: they go into a virtualenv of their own under the
 temporary folder, by pip; where they cannot be had the benchmark says so and leaves them out.
 """
@@ -10,15 +14,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.load_data import write_csv
-from benchmarks.load_vs_psql import TABLE, as_sample, load_ours, put_csv, read_told, run_psql
+from benchmarks.load_vs_psql import TABLE, TABLES, as_sample, describe_table, load_ours, put_csv, read_told, run_psql
 from benchmarks.measure import Contest, Sample, compare, run_process
 from benchmarks.stack import bench_stack, postgres_variables
+from workbench.stack import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = int(os.environ.get("WORKBENCH_BENCH_ROWS", "1_000_000"))
@@ -38,8 +43,8 @@ PEERS = (
 def measure(wanted: Collection[str]) -> list[dict[str, Any]]:
     """Return what is wanted of `load_vs_source_cpu` (CPU), `load_vs_awswrangler`, `load_vs_adbc`, `load_vs_pgpq`."""
     peers = {
-        "load_vs_source_cpu": Peer("load_source", SOURCE_ROWS, "cpu"),
-        "load_vs_awswrangler": Peer("load_wrangler", WRANGLER_ROWS),
+        "load_vs_source_cpu": Peer("load_source", SOURCE_ROWS, "cpu", exact=False, from_s3=False),
+        "load_vs_awswrangler": Peer("load_wrangler", WRANGLER_ROWS, exact=False),
         "load_vs_adbc": Peer("load_adbc", ROWS),
         "load_vs_pgpq": Peer("load_pgpq", ROWS),
     }
@@ -53,11 +58,13 @@ def measure(wanted: Collection[str]) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Peer:
-    """Another way to load: its module in benchmarks/peers, over how many rows, and what is compared."""
+    """Another way to load: its module in benchmarks/peers, over how many rows, what is measured, and what it can do."""
 
     module: str
     rows: int
     measure: str = "wall"
+    exact: bool = True
+    from_s3: bool = True
 
 
 def make_environment(folder: Path) -> str | None:
@@ -83,19 +90,26 @@ def _contest(folder: Path, name: str, peer: Peer, python: str) -> dict[str, Any]
     bucket = put_csv(csv)
     ours = partial(load_ours, bucket, csv.name, 0)
     ours()  # the table's definition is there then, and the server is warm for both
-    theirs = partial(_load_theirs, python, peer.module, csv)
-    size = f"{peer.rows:,} rows"
-    return compare(Contest(name, size, ours, theirs, _are_equal, 3, peer.measure)).as_dict()
+    place = f"{bucket}/{csv.name}" if peer.from_s3 else str(csv)
+    theirs = partial(_load_theirs, python, peer.module, place)
+    same = _are_equal if peer.exact else _have_as_many_rows
+    return compare(Contest(name, f"{peer.rows:,} rows", ours, theirs, same, 3, peer.measure)).as_dict()
 
 
-def _are_equal(mine: int, other: int) -> bool:
+def _are_equal(mine: tuple[int, str], other: tuple[int, str]) -> bool:
     return mine == other
 
 
-def _load_theirs(python: str, module: str, csv: Path) -> Sample:
+def _have_as_many_rows(mine: tuple[int, str], other: tuple[int, str]) -> bool:
+    return mine[0] == other[0]
+
+
+def _load_theirs(python: str, module: str, place: str) -> Sample:
     """Let a peer fill an empty table of the definition that ours has; its time is without imports."""
-    table = f"analytics_versions.bench_{module}"
-    run_psql(f"DROP TABLE IF EXISTS {table}", f"CREATE TABLE {table} (LIKE analytics_versions.{TABLE})")
-    variables = postgres_variables() | {"PYTHONPATH": str(ROOT)}
-    command = [python, "-m", f"benchmarks.peers.{module}", str(csv), table]
-    return as_sample(read_told(run_process(command, variables)))
+    table = f"{TABLES}bench_{module}"
+    run_psql(f"DROP TABLE IF EXISTS {table}", f"CREATE TABLE {table} (LIKE {TABLES}{TABLE} INCLUDING ALL)")
+    os.sync()
+    home = Path(os.environ["WORKBENCH_HOME"])
+    variables = environment(home) | postgres_variables() | {"PYTHONPATH": str(ROOT)}
+    command = [python, "-m", f"benchmarks.peers.{module}", place, table]
+    return replace(as_sample(read_told(run_process(command, variables))), result=describe_table(table))

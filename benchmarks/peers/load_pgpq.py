@@ -1,19 +1,18 @@
-"""Load a CSV into PostgreSQL with pgpq: Arrow reads the CSV, pgpq encodes binary COPY, psycopg2 sends it.
+"""Load a CSV from S3 into PostgreSQL with pgpq: Arrow reads it, pgpq encodes binary COPY, psycopg2 sends it.
 
-    python -m benchmarks.peers.load_pgpq FILE.csv SCHEMA.TABLE      (server and role by PGHOST, PGPORT, PGUSER, …)
+    python -m benchmarks.peers.load_pgpq BUCKET/KEY SCHEMA.TABLE      (S3 by AWS_…, server and role by PG…)
 
-Prints what benchmarks/peers/told.py says. pgpq knows no decimals: they travel as doubles.
+Prints what benchmarks/peers/told.py says.
 """
 
 import io
 import sys
-from pathlib import Path
 
 import psycopg2
 import pyarrow as pa
-import pyarrow.csv
 from pgpq import ArrowToPostgresBinaryEncoder
 
+from benchmarks.peers.arrow_csv import read_batches
 from benchmarks.peers.told import tell
 
 
@@ -35,28 +34,14 @@ class _Encoded(io.RawIOBase):
         return next((part for part in self.parts if part), b"")
 
 
-def load_pgpq(csv: Path, table: str) -> int:
+def load_pgpq(place: str, table: str) -> int:
     """Fill `table`, which is there and empty, with the CSV's content; return its rows."""
-    kinds = {
-        "id": pa.int64(),
-        "taken_on": pa.date32(),
-        "math": pa.int32(),
-        "reading": pa.int32(),
-        "writing": pa.int32(),
-        "percentage": pa.float64(),
-        "recorded_at": pa.timestamp("us"),
-    }
-    options = pyarrow.csv.ConvertOptions(column_types=kinds, strings_can_be_null=True, quoted_strings_can_be_null=False)
-    parsing = pyarrow.csv.ParseOptions(newlines_in_values=True)
-    batches = pyarrow.csv.open_csv(csv, parse_options=parsing, convert_options=options)
+    batches = read_batches(place, "us")
     encoder = ArrowToPostgresBinaryEncoder(batches.schema)
     with psycopg2.connect("") as connection, connection.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE {table} ALTER COLUMN percentage TYPE double precision")
         cursor.copy_expert(f"COPY {table} FROM STDIN WITH (FORMAT binary)", _Encoded(batches, encoder))
-        rows = cursor.rowcount
-        cursor.execute(f"ANALYZE {table}")
-        return int(rows)
+        return int(cursor.rowcount)
 
 
 if __name__ == "__main__":
-    tell(load_pgpq, Path(sys.argv[1]), sys.argv[2])
+    tell(load_pgpq, sys.argv[1], sys.argv[2])

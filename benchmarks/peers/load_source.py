@@ -2,11 +2,10 @@
 
     python -m benchmarks.peers.load_source FILE.csv TABLE      (server and role by PGHOST, PGPORT, PGUSER, …)
 
-Prints what benchmarks/peers/told.py says.
+Prints what benchmarks/peers/told.py says. What it cannot do: '' arrives as NULL.
 """
 
 import sys
-from pathlib import Path
 
 import pandas as pd
 from sqlalchemy import create_engine
@@ -14,15 +13,15 @@ from sqlalchemy import create_engine
 from benchmarks.peers.told import tell
 
 
-def load_source(csv: Path, table: str) -> int:
-    """Replace `table` (`schema.name` or `name`) by the CSV's content; return its rows."""
+def load_source(csv: str, table: str) -> int:
+    """Fill `table` (`schema.name`), which is there and empty, with the CSV's content; return its rows."""
     schema, _, name = table.rpartition(".")
     engine = create_engine("postgresql+psycopg2://")  # libpq reads the PG variables
     frame = pd.read_csv(csv)
-    frame.to_sql(name, engine, schema=schema or None, if_exists="replace", index=False)
+    frame.to_sql(name, engine, schema=schema or None, if_exists="append", index=False)
     engine.dispose()
     return len(frame)
 
 
 if __name__ == "__main__":
-    tell(load_source, Path(sys.argv[1]), sys.argv[2])
+    tell(load_source, sys.argv[1], sys.argv[2])

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from benchmarks.memory import read_memory, start_watching
 
 
-def tell(load: Callable[[Path, str], int], csv: Path, table: str) -> None:
+def tell(load: Callable[[str, str], int], csv: str, table: str) -> None:
     """Load, and print {"rows", "seconds", "cpu", "before_mb", "peak_mb"}."""
     before = start_watching()
     begun, cpu = time.perf_counter(), time.process_time()
