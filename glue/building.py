@@ -10,6 +10,7 @@ import layout
 import publication
 import reading
 import transform
+from cells import quote
 from increments import Plan
 from publication import Copy, Place
 from pyspark.sql import Observation
@@ -101,7 +102,7 @@ def _count_losses(contract: Mapping[str, Any], names: list[str]) -> list[Any]:
     conditions = (f"{version} > 1 AND {place} = 1", f"{place} > 1")
     counts = [F.expr(f"count_if({condition})").alias(loss) for loss, condition in zip(LOSSES, conditions, strict=True)]
     if names:
-        listed = ", ".join(transform.quote(name) for name in names)
+        listed = ", ".join(quote(name) for name in names)
         number = f"array_position(array({listed}), CAST(`{contract['partition']}` AS STRING)) - 1"
         value = f"IF({version} = 1, NULL, CAST(2 * ({number}) + IF({place} = 1, 0, 1) AS DOUBLE))"
         counts.append(F.expr(f"to_json(histogram_numeric({value}, {2 * len(names) + 2}))").alias(HISTOGRAM))

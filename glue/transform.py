@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cells import WIDTHS, is_free, is_stripped_late, list_texts, quote, spells_null, strip, strip_first, typed_value
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StringType, StructField, StructType
@@ -17,10 +18,6 @@ Contract = Mapping[str, Any]
 FILE, ROW, CORRUPT, REASONS = "_file", "_row", "_corrupt", "_reasons"
 PROBLEM, NESTED = "_problem", "_nested"
 RAGGED = "wrong number of fields"
-_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
-_WIDTHS = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2, "%b": 3}
-_BOUNDS = {"%Y": ("0001", "9999"), "%m": ("01", "12"), "%d": ("01", "31")}
-_BOUNDS |= {"%H": ("00", "23"), "%M": ("00", "59"), "%S": ("00", "59")}
 _TYPE_REASONS = {"int": "not a whole number", "bigint": "not a whole number", "double": "not a number"}
 _TYPE_REASONS |= {"date": "not a date", "timestamp": "not a timestamp", "boolean": "not yes or no"}
 
@@ -57,7 +54,7 @@ def is_aligned(contract: Contract) -> bool:
 
 def in_partitions(contract: Contract, names: Sequence[str]) -> str:
     """Return the condition that a row lies in one of these partitions, named as in their folders."""
-    return f"CAST(`{contract['partition']}` AS STRING) IN ({_list(names)})" if names else "false"
+    return f"CAST(`{contract['partition']}` AS STRING) IN ({list_texts(names)})" if names else "false"
 
 
 def place_rows(
@@ -104,7 +101,7 @@ def clean(placed: DataFrame, contract: Contract, nested: bool = False) -> DataFr
     """
     columns = raw_columns(contract)
     kept = [FILE, ROW, PROBLEM, *([NESTED] if nested else [])]
-    stripped = placed.selectExpr(*(f"{_strip(c['name'])} AS `{c['name']}`" for c in columns), *kept)
+    stripped = placed.selectExpr(*(f"{strip_first(c, contract)} AS `{c['name']}`" for c in columns), *kept)
     typed = stripped.selectExpr(
         *(f"`{c['name']}` AS `_text_{c['name']}`" for c in columns if not is_free(c)),
         *(f"{typed_value(c, contract)} AS `{c['name']}`" for c in columns),
@@ -121,100 +118,6 @@ def clean(placed: DataFrame, contract: Contract, nested: bool = False) -> DataFr
     return typed.selectExpr(*values, FILE, ROW, reasons)
 
 
-def _strip(name: str) -> str:
-    """Return the expression of a text without white space around it.
-
-    Most have none, and Spark's trim with a list of signs looks at every character: so the ends are looked at first.
-    """
-    ends = [rf"endswith(`{name}`, '{sign}')" for sign in (" ", r"\t", r"\r", r"\n")]
-    needed = f"`{name}` < '!' OR {' OR '.join(ends)}"  # what begins with a blank or a control character is less
-    return rf"IF({needed}, trim(BOTH ' \t\r\n' FROM `{name}`), `{name}`)"
-
-
-def is_free(column: Mapping[str, Any]) -> bool:
-    """Tell whether any text is a value of the column."""
-    return bool(column["type"] == "string" and not column["values"])
-
-
-def typed_value(column: Mapping[str, Any], contract: Contract) -> str:
-    """Return the expression of a column's value; NULL where its text spells a null, or is no value.
-
-    Most texts are values, so that is tried first, and what spells a null is only looked up where it failed; unless a
-    null is spelt in a way that could be a value, such as 999.
-    """
-    nulls = contract["null_spellings"]
-    value = _parse_text(column)
-    if is_free(column) or any(sign.isdigit() for text in nulls for sign in text) or set(nulls) & set(column["values"]):
-        return f"IF({_spells_null('`' + column['name'] + '`', nulls)}, NULL, {value})"
-    return value
-
-
-def _spells_null(text: str, nulls: Sequence[str]) -> str:
-    """Return the condition that a text spells a null; one that is longer than each of these is not looked up."""
-    longest = max((len(spelling.encode()) for spelling in nulls), default=0)
-    return f"(octet_length({text}) <= {longest} AND {text} IN ({_list(nulls)}))" if nulls else "false"
-
-
-def _parse_text(column: Mapping[str, Any]) -> str:
-    """Return the expression of what a text means as a value of the column; NULL where it means none."""
-    name, kind = f"`{column['name']}`", column["type"]
-    if kind == "string" and column["values"]:
-        cases = " ".join(f"WHEN {quote(text)} THEN {quote(value)}" for text, value in column["values"].items())
-        return f"CASE lower({name}) {cases} END"
-    if kind == "string":
-        return name
-    if kind == "date":
-        return _first_value([_parse(name, form, "make_date({%Y}, {%m}, {%d})") for form in column["formats"]])
-    if kind == "timestamp":
-        made = "make_timestamp_ntz({%Y}, {%m}, {%d}, {%H}, {%M}, {%S})"
-        return _first_value([_parse(name, form, made) for form in column["formats"]])
-    if kind == "boolean":
-        words = {"true": "true", "yes": "true", "false": "false", "no": "false"}
-        cases = " ".join(f"WHEN '{word}' THEN {value}" for word, value in words.items())
-        return f"CASE lower({name}) {cases} END"
-    if kind == "double":  # Java alone would take 1d, and words such as Infinity
-        number = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$"
-        value = f"try_cast({name} AS double)"  # of 1e999 it is Infinity, which is no value either
-        return f"IF({name} RLIKE {quote(number)} AND abs({value}) < double('Infinity'), {value}, NULL)"
-    return f"try_cast({name} AS {kind})"
-
-
-def _first_value(expressions: list[str]) -> str:
-    return f"coalesce({', '.join(expressions)})" if len(expressions) > 1 else expressions[0]
-
-
-def _parse(name: str, form: str, made: str) -> str:
-    """Cut a date of fixed widths out of a text.
-
-    Spark's own formatter is slower by far, takes some texts that it should not (2024-1-5T) and raises on others that an
-    older Spark read differently. As text, a part within its bounds has no sign before it. What is written as ISO 8601
-    writes it is left to a cast, which is the fastest, behind guards that leave it nothing to be lenient about.
-    """
-    pieces = re.findall(r"%.|[^%]+", form)
-    iso = form in ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S")
-    guards, parts, start = [], {"%H": "0", "%M": "0", "%S": "0"}, 1
-    for piece in pieces:
-        width = _WIDTHS.get(piece, len(piece))
-        cut = f"substring({name}, {start}, {width})"
-        if piece not in _WIDTHS:
-            guards.append(f"{cut} = {quote(piece)}")
-        elif piece == "%b":
-            place = f"instr('{_MONTHS}', {cut})"
-            guards.append(f"{place} % 3 = 1")
-            parts["%m"] = f"CAST(({place} + 2) / 3 AS INT)"
-        elif not iso:
-            low, high = _BOUNDS[piece]
-            guards.append(f"{cut} BETWEEN '{low}' AND '{high}'")
-            parts[piece] = f"try_cast({cut} AS INT)"
-        start += width
-    if iso:
-        guards.append(f"substring({name}, {start - 1}, 1) BETWEEN '0' AND '9'")
-        made = f"try_cast({name} AS {'timestamp_ntz' if '%H' in pieces else 'date'})"
-    for letter, part in parts.items():
-        made = made.replace("{" + letter + "}", part)
-    return f"CASE WHEN octet_length({name}) = {start - 1} AND {' AND '.join(guards)} THEN {made} END"
-
-
 def _derived_value(column: Mapping[str, Any]) -> str:
     """Return the expression of a column computed from a date: the date's parts as its format has them."""
     text = f"CAST(`{column['derived_from']}` AS STRING)"
@@ -222,7 +125,7 @@ def _derived_value(column: Mapping[str, Any]) -> str:
     pieces = re.findall(r"%.|[^%]+", column["derived_format"])
     if "".join(pieces) == "%Y-%m":
         return f"substring({text}, 1, 7)"
-    cuts = [f"substring({text}, {starts[p]}, {_WIDTHS[p]})" if p in starts else quote(p) for p in pieces]
+    cuts = [f"substring({text}, {starts[p]}, {WIDTHS[p]})" if p in starts else quote(p) for p in pieces]
     return f"concat({', '.join(cuts)})"
 
 
@@ -230,7 +133,8 @@ def _problems(column: Mapping[str, Any], contract: Contract, nested: bool) -> li
     """Return the conditions under which a column speaks against its row, each with the reason's text."""
     name, value = column["name"], f"`{column['name']}`"
     text = value if is_free(column) else f"`_text_{name}`"
-    is_null = f"({text} IS NULL OR {_spells_null(text, contract['null_spellings'])})"
+    text = strip(text) if is_stripped_late(column, contract) else text
+    is_null = f"({text} IS NULL OR {spells_null(text, contract['null_spellings'])})"
     found = []
     if column["required"]:
         found.append((f"({value} IS NULL AND {is_null})", f"{name}: missing"))
@@ -266,12 +170,3 @@ def partition_source(contract: Contract) -> str:
     """Return the raw column that decides a row's partition."""
     by_name = {column["name"]: column for column in contract["columns"]}
     return str(by_name[contract["partition"]]["derived_from"] or contract["partition"])
-
-
-def _list(texts: Sequence[str]) -> str:
-    return ", ".join(quote(text) for text in texts)
-
-
-def quote(text: str) -> str:
-    """Write a text as a Spark SQL literal."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -262,6 +262,8 @@ def _read_formats(document: Document, custom: dict[str, tuple[Any, Place]], phys
     for text in given or []:
         if not _FORMAT.fullmatch(str(text)):
             document.fail(place, f'format "{text}": use %Y %m %d %H %M %S %b, signs, spaces and T')
+        if not all(any(str(text).count(part) == 1 for part in parts) for parts in (("%Y",), ("%m", "%b"), ("%d",))):
+            document.fail(place, f'format "{text}": a date has one %Y, one %m or %b, and one %d')
     if given and physical not in _ISO:
         document.fail(place, "formats are for dates and timestamps")
     return tuple(map(str, given or _ISO.get(physical, ())))

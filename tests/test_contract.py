@@ -104,6 +104,7 @@ def test_unknown_column_is_named_with_the_nearest() -> None:
         ("        primaryKey: true\n", "", r"yaml:7: no column has `primaryKey: true`"),
         ("property: formats", "property: format", r'yaml:22: no custom property "format" .* mean "formats"'),
         ('"%Y-%m-%d"', '"%Y-%j"', r'yaml:22: format "%Y-%j"'),
+        ('"%Y-%m-%d"', '"%Y-%m"', r'yaml:22: format "%Y-%m": a date has one %Y, one %m or %b, and one %d'),
         ("{minimum: 0}", "{minimun: 0}", r'yaml:15: no option "minimun" is read here; did you mean "minimum"'),
         ("{minimum: 0}", "{pattern: x}", r"yaml:15: pattern is for columns of type string"),
         ("        required: true\n", "", r'yaml:8: "article" is part of the key'),

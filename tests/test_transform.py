@@ -1,10 +1,12 @@
 """Cleaning and ranking on a real Spark, over small frames."""
 
+import contextlib
 import datetime as dt
 import gc
 import importlib
 import os
 import random
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -128,6 +130,63 @@ def test_timestamps(spark: SparkSession, tmp_path: Path) -> None:
     expected = {"2024-03-05T09:07:01": time, "2024-03-05 09:07:01": time}
     expected |= dict.fromkeys(["2024-03-05", "2024-03-05T25:00:00", "2024-03-05T09:07:1Z", "2024-03-05T9:07:001"], bad)
     check(spark, tmp_path, rule, expected)
+
+
+def parse_strictly(text: str, forms: Sequence[str]) -> dt.datetime | None:
+    """Read a date as a person would: digits in their places, and a real day."""
+    digits = {"%Y": "[0-9]{4}", "%b": "(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"}
+    for form in forms:
+        pattern = re.sub(
+            r"%.|.", lambda piece: digits.get(piece[0], "[0-9]{2}" if piece[0][0] == "%" else piece[0]), form
+        )
+        with contextlib.suppress(ValueError):
+            if re.fullmatch(pattern, text):
+                return dt.datetime.strptime(text, form)
+    return None
+
+
+@pytest.mark.parametrize(
+    ("kind", "forms"),
+    [
+        ("date", ["%Y-%m-%d", "%d/%m/%Y", "%Y%m%d", "%d %b %Y"]),
+        ("date", ["%b-%d-%Y", "%Y-%m-%d %H:%M:%S", "%H:%M %d/%m/%Y"]),
+        ("timestamp", ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]),
+        ("timestamp", ["%Y-%m-%d", "%d/%m/%Y %H:%M", "%S%M%H%d%m%Y"]),
+    ],
+)
+def test_damaged_dates_are_none(spark: SparkSession, tmp_path: Path, kind: str, forms: list[str]) -> None:
+    """Of dates with one to three characters changed, only those that are dates still are taken, with their value."""
+    chance = random.Random(len(forms[0]) + len(kind))
+    texts = set()
+    for _ in range(1500):
+        day = dt.datetime(chance.choice([1, 999, 2024, 9999]), chance.randint(1, 12), chance.randint(1, 28), 23, 5, 9)
+        form = chance.choice(forms)
+        text = [*day.strftime(form).rjust(len(dt.datetime(2024, 1, 1).strftime(form)), "0")]
+        for _ in range(chance.randint(0, 3)):
+            place = chance.randrange(len(text))
+            text[place] = chance.choice([*"0123456789-/:+ TZa.é", "\x01", "\t", ""])
+        texts.add("".join(text))
+    listed = sorted(texts)
+    found = values(spark, tmp_path, contract(column("k"), column("v", kind, formats=forms)), listed)
+    for text, (value, reasons) in zip(listed, found, strict=True):
+        stripped = text.strip(" \t\r\n")
+        expected = parse_strictly(stripped, forms) if stripped not in NULLS else None
+        wanted = expected.date() if expected and kind == "date" else expected
+        assert value == wanted and (reasons is None) == (expected is not None), (text, value, reasons, wanted)
+    assert sum(value is not None for value, _ in found) > 200
+
+
+def test_white_space_around_a_cell_is_none_of_it(spark: SparkSession, tmp_path: Path) -> None:
+    """Blanks, tabs and line ends around a value or what spells a null are passed over, in every type."""
+    around = [" {}", "{} ", "\t{}", "{}\t", "{}\r\n", " \t{}\n "]
+    numbers = {shape.format("42"): 42 for shape in around} | {shape.format("NA"): None for shape in around}
+    check(spark, tmp_path, column("v", "int"), numbers | {"4 2": "not a whole number!", "\t": None})
+    words = {shape.format("Ja"): "yes" for shape in around} | {shape.format("-"): None for shape in around}
+    rule = column("v", values={"yes": "yes", "ja": "yes"})
+    check(spark, tmp_path, rule, words | {"j a": "not an allowed value!"})
+    days = {shape.format("2024-03-05"): dt.date(2024, 3, 5) for shape in around}
+    check(spark, tmp_path, column("v", "date", formats=["%Y-%m-%d"]), days)
+    check(spark, tmp_path, column("v"), {shape.format("x y"): "x y" for shape in around})
 
 
 def test_enumeration_takes_its_spellings(spark: SparkSession, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def choose_jvm_options(input_bytes: int) -> JvmOptions:
     """
     small = input_bytes < SMALL_INPUT_BYTES
     machine_mib = psutil.virtual_memory().total // MIB
-    heap_mib = min(2048 if small else 4096, max(512, machine_mib // 2))
+    heap_mib = min(2048 if small else 3584, max(512, machine_mib // 2))
     partitions = max(os.cpu_count() or 1, math.ceil(input_bytes / BYTES_PER_PARTITION))
     return JvmOptions(
         heap=os.environ.get("WORKBENCH_SPARK_MEMORY") or f"{heap_mib}m",

@@ -1,0 +1,168 @@
+"""Write Spark SQL that reads one cell: its text without white space, the value that it means, or that it means none.
+
+No row passes through Python, and every expression is evaluated for every row: so each does no more than it must.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Contract = Mapping[str, Any]
+
+WIDTHS = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2, "%b": 3}
+_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
+_TIMES = {"%H", "%M", "%S"}
+# Formats that a cast understands, with the places that must hold what stands between the parts: the one that tells it
+# from the others first. Between two of them the third, if any, has but one place.
+_ISO = {"%Y-%m-%d": (5, 8), "%Y-%m-%dT%H:%M:%S": (11, 5, 17), "%Y-%m-%d %H:%M:%S": (11, 5, 17)}
+
+
+def strip_first(column: Mapping[str, Any], contract: Contract) -> str:
+    """Return the expression of a text as its value is read from it, with no more work than that takes."""
+    name = f"`{column['name']}`"
+    if not is_stripped_late(column, contract):
+        return strip(name)
+    return f"trim({name})" if column["values"] else name
+
+
+def is_stripped_late(column: Mapping[str, Any], contract: Contract) -> bool:
+    """Tell whether white space is only looked for where a text gives no value: a cast to a number passes over it."""
+    texts = ("string", "date", "timestamp", "boolean", "double")
+    return not _is_looked_up_first(column, contract) and (bool(column["values"]) or column["type"] not in texts)
+
+
+def strip(name: str) -> str:
+    """Return the expression of a text without white space around it."""
+    return rf"IF({_has_ends(name)}, trim(BOTH ' \t\r\n' FROM {name}), {name})"
+
+
+def _has_ends(name: str) -> str:
+    """Return the condition that a text may have white space around it.
+
+    Most have none, and Spark's trim with a list of signs looks at every character: so the ends are looked at first.
+    """
+    ends = [rf"endswith({name}, '{sign}')" for sign in (" ", r"\t", r"\r", r"\n")]
+    return f"({name} < '!' OR {' OR '.join(ends)})"  # what begins with a blank or a control character is less
+
+
+def is_free(column: Mapping[str, Any]) -> bool:
+    """Tell whether any text is a value of the column."""
+    return bool(column["type"] == "string" and not column["values"])
+
+
+def typed_value(column: Mapping[str, Any], contract: Contract) -> str:
+    """Return the expression of a column's value; NULL where its text spells a null, or is no value.
+
+    Most texts are values, so that is tried first, and what spells a null is only looked up where it failed.
+    """
+    value = _parse_text(column, is_stripped_late(column, contract))
+    if _is_looked_up_first(column, contract):
+        return f"IF({spells_null('`' + column['name'] + '`', contract['null_spellings'])}, NULL, {value})"
+    return value
+
+
+def _is_looked_up_first(column: Mapping[str, Any], contract: Contract) -> bool:
+    """Tell whether a null of the column is spelt in a way that could be a value, such as 999."""
+    nulls = contract["null_spellings"]
+    digits = any(sign.isdigit() for text in nulls for sign in text)
+    return is_free(column) or digits or bool(set(nulls) & set(column["values"]))
+
+
+def spells_null(text: str, nulls: Sequence[str]) -> str:
+    """Return the condition that a text spells a null; one that is longer than each of these is not looked up."""
+    longest = max((len(spelling.encode()) for spelling in nulls), default=0)
+    return f"(octet_length({text}) <= {longest} AND {text} IN ({list_texts(nulls)}))" if nulls else "false"
+
+
+def _parse_text(column: Mapping[str, Any], late: bool = False) -> str:
+    """Return the expression of what a text means as a value of the column; NULL where it means none.
+
+    Args:
+        late: whether it may still have white space around it.
+    """
+    name, kind = f"`{column['name']}`", column["type"]
+    if kind == "string" and column["values"]:
+        cases = " ".join(f"WHEN {quote(text)} THEN {quote(value)}" for text, value in column["values"].items())
+        return f"CASE lower({name}) {cases}{_retry(name, cases) if late else ''} END"
+    if kind == "string":
+        return name
+    if kind in ("date", "timestamp"):
+        return _first_value([_parse_date(name, form, kind) for form in column["formats"]])
+    if kind == "boolean":
+        words = {"true": "true", "yes": "true", "false": "false", "no": "false"}
+        cases = " ".join(f"WHEN '{word}' THEN {value}" for word, value in words.items())
+        return f"CASE lower({name}) {cases} END"
+    if kind == "double":  # Java alone would take 1d, and words such as Infinity
+        number = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$"
+        value = f"try_cast({name} AS double)"  # of 1e999 it is Infinity, which is no value either
+        return f"IF({name} RLIKE {quote(number)} AND abs({value}) < double('Infinity'), {value}, NULL)"
+    return f"try_cast({name} AS {kind})"
+
+
+def _retry(name: str, cases: str) -> str:
+    """Return the end of an enumeration's cases for texts that are none of them: without white space they may be."""
+    return f" ELSE CASE WHEN {_has_ends(name)} THEN CASE lower({strip(name)}) {cases} END END"
+
+
+def _first_value(expressions: list[str]) -> str:
+    return f"coalesce({', '.join(expressions)})" if len(expressions) > 1 else expressions[0]
+
+
+def _parse_date(name: str, form: str, kind: str) -> str:
+    """Return the expression of the date or timestamp (`kind`) that a text means in a format; NULL where it means none.
+
+    The text is brought into the order of ISO 8601 and cast. Spark's own formatter is slower by far, takes some texts
+    that it should not (2024-1-5T) and raises on others that an older Spark read differently. The cast is the fastest,
+    but lenient: about widths, about what follows the last part (blanks, T, a zone), about signs and the year 0000. The
+    guards leave it none of that, and are as few as that takes: the length and what stands between the parts tell their
+    widths, and the last part must end with a digit.
+
+    Args:
+        name: the text's column, quoted.
+        form: in strptime's letters, those of WIDTHS.
+    """
+    pieces = re.findall(r"%.|[^%]+", form)
+    parts, guards, size = _cut(name, pieces)
+    timed = kind == "timestamp" or bool(_TIMES & set(pieces))
+    if form in _ISO:
+        ordered, last = name, f"substring({name}, {size}, 1)"
+        conditions = [guards[place] for place in _ISO[form]]
+    else:
+        order = ["%Y", "'-'", "%m", "'-'", "%d", *(["'T'", "%H", "':'", "%M", "':'", "%S"] if timed else [])]
+        ordered = f"concat({', '.join(parts.get(piece, piece) for piece in order)})"
+        last = f"substring({parts[order[-1]]}, 2, 1)"
+        conditions = list(guards.values())
+    conditions = [f"octet_length({name}) = {size}", *conditions, f"instr('0123456789', {last}) > 0"]
+    conditions.append(f"{name} > '0001'" if form.startswith("%Y") else f"{parts['%Y']} > '0000'")
+    made = f"try_cast({ordered} AS {'timestamp_ntz' if timed else 'date'})"
+    if timed and kind == "date":
+        made = f"CAST({made} AS date)"
+    return f"CASE WHEN {' AND '.join(conditions)} THEN {made} END"
+
+
+def _cut(name: str, pieces: list[str]) -> tuple[dict[str, str], dict[int, str], int]:
+    """Cut a text: the expression of each part, the conditions on what stands between them by place, and the length."""
+    parts, guards, start = {"%H": "'00'", "%M": "'00'", "%S": "'00'"}, {}, 1
+    for piece in pieces:
+        width = WIDTHS.get(piece, len(piece))
+        cut = f"substring({name}, {start}, {width})"
+        if piece not in WIDTHS:
+            guards[start] = f"{cut} = {quote(piece)}"
+        elif piece == "%b":
+            place = f"instr('{_MONTHS}', {cut})"
+            guards[start] = f"{place} % 3 = 1"
+            parts["%m"] = f"CAST(({place} + 2) div 3 AS STRING)"
+        else:
+            parts[piece] = cut
+        start += width
+    return parts, guards, start - 1
+
+
+def list_texts(texts: Sequence[str]) -> str:
+    """Write texts as Spark SQL literals with commas between them."""
+    return ", ".join(quote(text) for text in texts)
+
+
+def quote(text: str) -> str:
+    """Write a text as a Spark SQL literal."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
