@@ -5,8 +5,8 @@ all in one pass, and kept in the ledger; those of the other partitions are taken
 as a duplicate over partitions or a query of one's own, is computed over the table as it will be.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,8 @@ Rule = Mapping[str, Any]
 VIEW = "_judged"
 ROWS = "_rows"
 ERROR = "error"
-KEPT_RUNS = 100  # in the ledger's history
+EMPTY = "empty"  # the problem of a file without a byte
+KEPT_RUNS = 100  # in the ledger's history, and of the refused ones
 _WORDS = {
     "mustBe": "be {0}",
     "mustNotBe": "not be {0}",
@@ -41,6 +42,16 @@ _WORDS = {
 
 class RuleError(Exception):
     """A quality rule that cannot be evaluated; nothing was published."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a run is refused, and its line in the history: rows by what became of them, figures, what was broken."""
+
+    why: str
+    rows: Mapping[str, int]
+    broken: Sequence[str]
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,9 +92,8 @@ class Candidate:
 
 def empty_table(spark: "SparkSession", contract: Mapping[str, Any]) -> "DataFrame":
     """Return a table of the contract's columns and types without rows."""
-    kinds = {"timestamp": "timestamp_ntz"}
-    cast = (f"CAST(NULL AS {kinds.get(c['type'], c['type'])}) AS `{c['name']}`" for c in contract["columns"])
-    return spark.range(0).selectExpr(*cast)
+    nothing = F.from_json(F.lit("{}"), transform.table_schema(contract)).alias("row")
+    return spark.range(0).select(nothing).select(*(f"row.`{column['name']}`" for column in contract["columns"]))
 
 
 def check_rules(spark: "SparkSession", contract: Mapping[str, Any]) -> None:
@@ -234,31 +244,47 @@ def find_broken(quality: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [verdict for verdict in quality["rules"] if verdict["severity"] == ERROR and not verdict["passed"]]
 
 
-def find_rejection(contract: Mapping[str, Any], objects: Iterable[Mapping[str, Any]]) -> str:
-    """Say why the deliveries are refused where more of their rows are rejected than the contract allows; "" if not."""
+def find_rejection(contract: Mapping[str, Any], objects: Iterable[Mapping[str, Any]]) -> Refusal | None:
+    """Say why deliveries are refused: none can be read, or more rows are rejected than allowed; None if they are not.
+
+    A table that would be empty only because no file was understood is no result: most often a column was renamed. Files
+    that are empty brought nothing, and are no mistake.
+    """
     active = [entry for entry in objects if entry["state"] == ACTIVE]
     rows, rejected = sum(entry["rows"] for entry in active), sum(entry["rejected"] for entry in active)
-    limit = contract["quarantine_limit"]
+    limit, dataset = contract["quarantine_limit"], contract["dataset"]
+    counts = {"readable": rows, "quarantined": rejected}
+    problems = [f"{entry['key']} ({entry['problem']})" for entry in active if entry["problem"] not in ("", EMPTY)]
+    if problems and all(entry["problem"] for entry in active):
+        why = (
+            f"no file of {dataset} can be read, so its table would be empty: "
+            f"{', '.join(problems[:3])}{', …' if problems[3:] else ''}; correct the files, give the contract their "
+            "columns' names, or take a delivery out with `workbench reject OBJECT --reason …`"
+        )
+        return Refusal(why, counts, ["readable files"])
     if rejected <= limit * rows:
-        return ""
-    counts = sorted(increments.sum_reasons(active).items(), key=lambda item: (-item[1], item[0]))
-    common = ", ".join(f"{reason} ({count})" for reason, count in counts[:5])
+        return None
+    reasons = sorted(increments.sum_reasons(active).items(), key=lambda item: (-item[1], item[0]))
+    common = ", ".join(f"{reason} ({count})" for reason, count in reasons[:5])
     worst = sorted(active, key=lambda entry: (-entry["rejected"], entry["key"]))
     faulty = [f"{entry['key']} ({entry['rejected']} of {entry['rows']})" for entry in worst if entry["rejected"]]
-    return (
-        f"{rejected} of {rows} rows of {contract['dataset']} are rejected, more than the {limit:.0%} that "
+    why = (
+        f"{rejected} of {rows} rows of {dataset} are rejected, more than the {limit:.0%} that "
         f"its contract allows: {common}; most come from {', '.join(faulty[:3])}; take a delivery out with "
         "`workbench reject OBJECT --reason …`, correct the files, or raise quarantineLimit in the contract"
     )
+    return Refusal(why, counts, ["quarantineLimit"])
+
+
+def sum_up(quality: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the history keeps of the verdicts: each rule's figure, and the rules that are broken."""
+    return {
+        "figures": {verdict["rule"]: verdict["figure"] for verdict in quality["rules"]},
+        "broken": [verdict["rule"] for verdict in quality["rules"] if not verdict["passed"]],
+    }
 
 
 def add_to_history(before: Mapping[str, Any], ledger: Mapping[str, Any], at: str) -> list[dict[str, Any]]:
     """Return the history of figures with a line for this run; the oldest are dropped."""
-    line = {
-        "token": ledger["token"],
-        "at": at,
-        "rows": ledger["rows"],
-        "figures": {verdict["rule"]: verdict["figure"] for verdict in ledger["quality"]["rules"]},
-        "broken": [verdict["rule"] for verdict in ledger["quality"]["rules"] if not verdict["passed"]],
-    }
+    line = {"token": ledger["token"], "at": at, "rows": ledger["rows"], **sum_up(ledger["quality"])}
     return [*before.get("history", ()), line][-KEPT_RUNS:]

@@ -15,23 +15,21 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import building
-import cells
 import gates
 import headers
 import increments
 import layout
-import offenders
 import publication
 import raw_files
 import raw_json
 import raw_parquet
 import reading
+import refusals
 import registration
 import rejects
 import sharding
@@ -57,10 +55,6 @@ REPORTED = ("rows", "quarantined_by_reason", "unreadable_files", "unknown_column
 
 class RawChangedError(Exception):
     """Raw objects kept changing while they were read; nothing was published."""
-
-
-class QualityGateError(Exception):
-    """Too many rows are rejected, or a rule of the contract is broken; nothing was published."""
 
 
 @dataclass(frozen=True)
@@ -99,15 +93,15 @@ def open_run(arguments: list[str]) -> Run:
 
 def hash_code() -> str:
     """Return the hash of the job's own modules: other code may make other rows of the same objects."""
-    modules = [transform, cells, increments, building, reading, headers, raw_files, raw_json, raw_parquet, rejects]
+    modules = [transform, increments, building, reading, headers, raw_files, raw_json, raw_parquet, rejects]
     modules += [publication, gates, layout, sharding]
     files = [__file__, *(module.__file__ for module in modules)]
     return hashlib.sha256(b"".join(Path(str(file)).read_bytes() for file in files)).hexdigest()
 
 
-def main(arguments: list[str]) -> None:
-    """Run the job."""
-    run = open_run(arguments)
+def main(arguments: list[str], opened: Run | None = None) -> None:
+    """Run the job; a rehearsal says itself what it has `opened`."""
+    run = opened or open_run(arguments)
     whole = publication.recover(run.place)
     ledger = publication.read_ledger(run.place)
     intact = whole and bool(ledger["sequence"]) and publication.is_intact(run.place, ledger)
@@ -130,7 +124,7 @@ def main(arguments: list[str]) -> None:
         raise RawChangedError(f"raw objects of {run.place.dataset} kept changing while they were read; run it again")
     objects = describe_objects(run, plan, found, ledger)
     if refusal := gates.find_rejection(run.contract, objects.values()):
-        raise QualityGateError(refusal)
+        raise refusals.refuse(run.place, refusal)
     written = publish_reading(building.Site(spark, run.place, found.contract), run, plan, (found, objects, ledger))
     write_report(run, written, "published")
     publication.sweep(run.place)
@@ -216,7 +210,7 @@ def publish_reading(
     rows = increments.count_rows(objects.values(), plan.gone, sum(entry["rows"] for entry in partitions), lost)
     if rows["readable"] != sum(count for name, count in rows.items() if name != "readable"):
         raise reading.LostRowsError(f"rows are unaccounted for: {rows}; nothing was published")
-    quality = judge_built(gates.Candidate(site, plan, whole, before), found, objects)
+    quality = refusals.judge_built(gates.Candidate(site, plan, whole, before), found, objects, rows)
     ledger = {
         "sequence": int(before["sequence"]) + 1,
         "rows": rows,
@@ -228,23 +222,9 @@ def publish_reading(
         "quality": quality,
     }
     ledger |= describe_run(run, objects, site.contract)
-    ledger["history"] = gates.add_to_history(before, ledger, say_now())
+    ledger["history"] = gates.add_to_history(before, ledger, publication.say_now())
     written: dict[str, Any] = publication.publish(run.place, built.copies + quarantine, ledger)
     return written
-
-
-def judge_built(
-    candidate: "gates.Candidate", found: reading.Reading, objects: Mapping[str, dict[str, Any]]
-) -> dict[str, Any]:
-    """Judge the table as it will be by the contract's rules, and return the verdicts.
-
-    Raises:
-        QualityGateError: it breaks a rule that the contract calls an error.
-    """
-    quality: dict[str, Any] = gates.judge_table(candidate)
-    if broken := gates.find_broken(quality):
-        raise QualityGateError(offenders.describe_broken(candidate, broken, found, objects))
-    return quality
 
 
 def describe_run(run: Run, objects: Mapping[str, dict[str, Any]], contract: Mapping[str, Any]) -> dict[str, Any]:
@@ -264,11 +244,6 @@ def describe_run(run: Run, objects: Mapping[str, dict[str, Any]], contract: Mapp
     }
 
 
-def say_now() -> str:
-    """Return the time in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
 def write_report(run: Run, ledger: dict[str, Any], status: str) -> None:
     """Register the published partitions, and write the report of this run.
 
@@ -282,13 +257,14 @@ def write_report(run: Run, ledger: dict[str, Any], status: str) -> None:
         "dataset": run.place.dataset,
         "token": run.place.token,
         "status": status,
-        "finished_at": say_now(),
+        "finished_at": publication.say_now(),
         "seconds": round(time.monotonic() - run.started, 3),
         "objects": [{name: o[name] for name in ("key", "etag", "bytes", "rows", "state")} for o in ledger["objects"]],
         "read": ledger["read"] if status == "published" else [],
         "partitions": [{name: p[name] for name in ("key", "rows", "bytes")} for p in ledger["partitions"]],
         "quarantine": [entry["key"] for entry in ledger["quarantine"]],
         "rules": ledger["quality"]["rules"],
+        "refused": refusals.read_refused(run.place),
         "catalog": asdict(registered),
     }
     content |= {name: ledger[name] for name in REPORTED}

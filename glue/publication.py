@@ -12,6 +12,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -91,6 +92,11 @@ def write_json(s3: "S3Client", bucket: str, key: str, content: dict[str, Any]) -
     """Write one JSON object to S3."""
     body = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False).encode()
     s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
+
+
+def say_now() -> str:
+    """Return the time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def crash_point(name: str) -> None:

@@ -10,6 +10,7 @@ from helpers.objects import S3Object
 
 _TABLE_ROWS = 10
 _HISTORY_ROWS = 10
+_PUBLISHED = "published"
 _LOST = ("duplicates_removed", "superseded", "quarantined")
 _FATES = {
     "readable": "readable in raw",
@@ -67,7 +68,9 @@ class TransformResult:
         """What to notice, in one sentence."""
         rows, reasons = self.rows, self.report["quarantined_by_reason"]
         share = rows["curated"] / rows["readable"] if rows["readable"] else 0.0
+        empty = "The table has no rows: what came was kept out, taken out again, or could not be read.\n"
         return (
+            f"{'' if rows['curated'] else empty}"
             f"{rows['curated']:,} of {rows['readable']:,} readable rows are curated ({share:.1%}).\n"
             f"Quarantined rows: {rows['quarantined']:,}, different reasons: {len(reasons)}, "
             f"unreadable files: {len(self.report['unreadable_files'])}."
@@ -107,7 +110,7 @@ class TransformResult:
         entries = self.report["rules"]
         if len(entries) > _TABLE_ROWS:
             entries = sorted(entries, key=lambda entry: bool(entry["passed"]))[:_TABLE_ROWS]
-        past = self._distinct_runs()[:-1]
+        past = _drop_repeated(self.report["history"])[:-1]
         before = past[-1]["figures"] if past else {}
         rows = [
             [
@@ -124,29 +127,28 @@ class TransformResult:
 
     @property
     def history(self) -> pd.DataFrame:
-        """What became of the rows that are not in the table, in percent of the readable ones, by publication.
+        """What became of the rows that are not in the table, in percent of the readable ones, by run.
 
-        The last ten that differ from the one before: a run that changed no figure adds no line. Times are in UTC.
+        The last ten that differ from the one before: a run that changed no figure adds no line. Runs that a gate
+        refused, and of which nothing was published, say so with what they broke; a limit of rejected rows refuses
+        before anything else is counted. Times are in UTC.
         """
+        published = [line | {"outcome": _PUBLISHED} for line in self.report["history"]]
+        refused = [line | {"outcome": f"refused: {_list(line['broken'])}"} for line in self.report.get("refused", ())]
         rows = []
-        for line in self._distinct_runs()[-_HISTORY_ROWS:]:
+        for line in _drop_repeated(sorted(published + refused, key=lambda line: str(line["at"])))[-_HISTORY_ROWS:]:
             counts, whole = line["rows"], line["rows"]["readable"] or 1
-            published = line["at"].replace("T", " ")[:16]
-            rows.append([published, counts["readable"], *(round(100 * counts[name] / whole, 2) for name in _LOST)])
-        return pd.DataFrame(rows, columns=["published (UTC)", "readable rows", *(_name(name) for name in _LOST)])
+            shares = (round(100 * counts[name] / whole, 2) if name in counts else "" for name in _LOST)
+            rows.append([line["at"].replace("T", " ")[:16], line["outcome"], counts["readable"], *shares])
+        return pd.DataFrame(rows, columns=["run (UTC)", "outcome", "readable rows", *(_name(name) for name in _LOST)])
 
     @property
     def shares(self) -> pd.DataFrame:
-        """The history without the numbers of rows, for a chart of percentages."""
-        return self.history.drop(columns="readable rows")
-
-    def _distinct_runs(self) -> list[dict[str, Any]]:
-        """Return the lines of the history that differ from the one before in rows or figures."""
-        found: list[dict[str, Any]] = []
-        for line in self.report["history"]:
-            if not found or any(line[name] != found[-1][name] for name in ("rows", "figures")):
-                found.append(line)
-        return found
+        """The history for a chart of percentages: without the numbers of rows, and refused runs named as such."""
+        found = self.history
+        refused = found["outcome"] != _PUBLISHED
+        found["run (UTC)"] = found["run (UTC)"].mask(refused, found["run (UTC)"] + "\nrefused")
+        return found.drop(columns=["outcome", "readable rows"])
 
     @property
     def unreadable(self) -> pd.DataFrame:
@@ -193,6 +195,19 @@ class TransformResult:
             "rules": self.report["rules"],
             "warnings": self.broken("warning"),
         }
+
+
+def _drop_repeated(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the lines that differ from the one before in rows, figures or outcome."""
+    found: list[dict[str, Any]] = []
+    for line in lines:
+        if not found or any(line.get(name) != found[-1].get(name) for name in ("rows", "figures", "outcome")):
+            found.append(line)
+    return found
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if names[2:] else "")
 
 
 def _say_figure(figure: float | None, unit: str) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from catalog_lab import CatalogLab, catalog_lab
+from job_lab import JobLab, job_lab
 
 OUTSIDE = ("AWS_", "WORKBENCH_", "SPARK_", "JAVA_", "PG", "PYSPARK_")
 
@@ -38,3 +40,17 @@ def stack(scrubbed_environment: None, tmp_path_factory: pytest.TempPathFactory) 
     subprocess.run(empty, check=True, timeout=60, stdin=subprocess.DEVNULL)
     for name in ("WORKBENCH_HOME", "WORKBENCH_RUNS"):
         os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="session")
+def job_lake(scrubbed_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobLab]:
+    """One lake and one warm Spark for all modules that run the job on it, each of which empties it first."""
+    with job_lab(tmp_path_factory.mktemp("lab")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def catalog_lake(scrubbed_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CatalogLab]:
+    """The same with a catalog, a crawler and Athena."""
+    with catalog_lab(tmp_path_factory.mktemp("catalog")) as made:
+        yield made

@@ -35,7 +35,7 @@ GRANTS = {
         "s3:ListBucket": {RAW, CURATED},
         "s3:GetObject": {f"{RAW}/*", f"{CURATED}/_code/*", f"{CURATED}/_contracts/*"},
         f"{READ_WRITE} s3:DeleteObject": {f"{CURATED}/{part}/*" for part in ("data", "_tmp", "_ledger")},
-        "s3:GetObject s3:PutObject": {f"{CURATED}/_reports/*"},
+        "s3:GetObject s3:PutObject": {f"{CURATED}/_reports/*", f"{CURATED}/_refused/*"},
         REGISTER: CATALOG,
         "logs:CreateLogStream logs:PutLogEvents": {f"{LOGS}:/aws-glue/jobs/*"},
         "cloudwatch:PutMetricData": {"*"},

@@ -132,6 +132,15 @@ class JobLab:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=CURATED, Prefix=prefix)
         return [found["Key"] for page in pages for found in page.get("Contents", [])]
 
+    def empty(self) -> "JobLab":
+        """Delete every object of both buckets, for tests that share the lake; return the lab."""
+        admin = self.stack.client("admin")
+        for bucket in (RAW, CURATED):
+            for page in admin.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+                if found := [{"Key": entry["Key"]} for entry in page.get("Contents", [])]:
+                    admin.delete_objects(Bucket=bucket, Delete={"Objects": found})
+        return self
+
     def query(self, sql: str, table: str) -> list[tuple[Any, ...]]:
         """Query a published table, `{table}` in the SQL, with DuckDB."""
         files = f"read_parquet('{self.stack.lake}/{CURATED}/data/{table}/**/*.parquet', hive_partitioning=true)"

@@ -5,9 +5,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from catalog_lab import HEAD, CatalogLab
 from job_lab import CURATED
 from test_job import small_contract
-from test_registration import HEAD, CatalogLab, lab
+from test_registration import lab
 
 __all__ = ["lab"]  # the fixture
 

@@ -2,21 +2,19 @@
 
 import json
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from job_lab import CURATED, JobLab, job_lab
+from job_lab import CURATED, JobLab
 from test_job import hashes, small_contract
 
 HEAD = b"k,n,version,day\n"
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobLab]:
-    """One lake for the module; each test has a dataset of its own in it."""
-    with job_lab(tmp_path_factory.mktemp("gates")) as made:
-        yield made
+def lab(job_lake: JobLab) -> JobLab:
+    """The lake of all tests of the job, emptied for this module; each test has a dataset of its own in it."""
+    return job_lake.empty()
 
 
 def rule(name: str, **more: Any) -> dict[str, Any]:
@@ -155,6 +153,43 @@ def test_changed_rule_is_judged_though_no_file_is_new(lab: JobLab) -> None:
     assert 'rule "ones" of strict is broken: 1 rows, and it must be 0 rows' in lab.run("strict", "t2")
     put_rules(lab, "strict", rule("ones", condition="(n = 1)", threshold=[0], severity="warning"))
     assert lab.run("strict", "t3") == ""
+
+
+def test_refused_runs_stand_beside_the_history(lab: JobLab) -> None:
+    """A refused run is no line of the ledger, yet the next report has its figures: a rule's, and the limit's."""
+    put_rules(lab, "beside", rule("ones", condition="(n = 1)", operator="mustBeLessThan", threshold=[2]))
+    lab.upload("beside", "a.csv", HEAD + b"a,1,1,2024-01-01\nb,2,1,2024-01-01\n")
+    assert lab.run("beside", "h1") == "" and lab.report("beside", "h1")["refused"] == []
+    ones = lab.upload("beside", "b.csv", HEAD + b"c,1,1,2024-01-01\nd,1,1,2024-01-01\n")
+    assert lab.run("beside", "h2").startswith('QualityGateError: rule "ones"')
+    lab.reject(ones)
+    odd = lab.upload("beside", "c.csv", HEAD + b"e,x,1,2024-01-01\nf,x,1,2024-01-01\ng,x,1,2024-01-01\n")
+    assert lab.run("beside", "h3").startswith("QualityGateError: 3 of 5 rows")
+    lab.reject(odd)
+    assert lab.run("beside", "h4") == ""
+    report = lab.report("beside", "h4")
+    assert [line["token"] for line in report["history"]] == ["h1", "h4"]
+    rule_line, limit_line = report["refused"]
+    assert (rule_line["token"], rule_line["broken"], rule_line["figures"]) == ("h2", ["ones"], {"ones": 3})
+    assert (rule_line["rows"]["readable"], rule_line["rows"]["curated"]) == (4, 4)
+    assert (limit_line["token"], limit_line["broken"]) == ("h3", ["quarantineLimit"])
+    assert limit_line["rows"] == {"readable": 5, "quarantined": 3}
+    assert rule_line["at"] <= limit_line["at"] <= report["history"][-1]["at"]
+    assert lab.read_json("_refused/beside.json")["runs"] == report["refused"] and len(lab.keys("_ledger/beside/")) == 2
+
+
+def test_table_that_no_file_fills_is_refused(lab: JobLab) -> None:
+    """Files under unknown headers alone publish no empty table, nor replace a full one; one that is read is enough."""
+    put_rules(lab, "strange")
+    odd = lab.upload("strange", "odd.csv", b"p,q\n1,2\n")
+    error = lab.run("strange", "u1")
+    assert error.startswith("QualityGateError: no file of strange can be read, so its table would be empty: ")
+    assert f"{odd} (no known column in the header: p, q)" in error and lab.keys("data/strange") == []
+    lab.upload("strange", "good.csv", HEAD + b"a,1,1,2024-01-01\n")
+    assert lab.run("strange", "u2") == ""
+    report = lab.report("strange", "u2")
+    assert report["rows"]["curated"] == 1 and [file["key"] for file in report["unreadable_files"]] == [odd]
+    assert [line["broken"] for line in report["refused"]] == [["readable files"]]
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 import datetime as dt
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from job_lab import CURATED, RAW, JobLab, job_lab
+from job_lab import CURATED, RAW, JobLab
 from test_job import hashes, rows_of, small_contract
 
 from glue.increments import ACTIVE, REJECTED, SUPERSEDED, decide_states, plan_increment, read_links
@@ -17,10 +17,9 @@ HEAD = b"k,n,version,day\n"
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobLab]:
-    """One lake for the module; each test has a dataset of its own in it."""
-    with job_lab(tmp_path_factory.mktemp("lab")) as made:
-        yield made
+def lab(job_lake: JobLab) -> JobLab:
+    """The lake of all tests of the job, emptied for this module; each test has a dataset of its own in it."""
+    return job_lake.empty()
 
 
 def test_chain_of_deliveries_holds_without_its_middle() -> None:

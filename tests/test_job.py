@@ -5,13 +5,12 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from job_lab import CURATED, RAW, ROOT, JobLab, job_lab
+from job_lab import CURATED, RAW, ROOT, JobLab
 
 from helpers.contract import compile_contract, load_contract
 
@@ -20,10 +19,9 @@ CRASHES = ["written", "intent", "copy", "announced", "delete", "ledger"]
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobLab]:
-    """One lake for the module; each test has a dataset of its own in it."""
-    with job_lab(tmp_path_factory.mktemp("lab")) as made:
-        yield made
+def lab(job_lake: JobLab) -> JobLab:
+    """The lake of all tests of the job, emptied for this module; each test has a dataset of its own in it."""
+    return job_lake.empty()
 
 
 def small_contract(dataset: str, **more: Any) -> dict[str, Any]:

