@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import building
+import cells
 import gates
 import headers
 import increments
@@ -93,7 +94,7 @@ def open_run(arguments: list[str]) -> Run:
 
 def hash_code() -> str:
     """Return the hash of the job's own modules: other code may make other rows of the same objects."""
-    modules = [transform, increments, building, reading, headers, raw_files, raw_json, raw_parquet, rejects]
+    modules = [transform, cells, increments, building, reading, headers, raw_files, raw_json, raw_parquet, rejects]
     modules += [publication, gates, layout, sharding]
     files = [__file__, *(module.__file__ for module in modules)]
     return hashlib.sha256(b"".join(Path(str(file)).read_bytes() for file in files)).hexdigest()
