@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -9,19 +10,22 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 import psycopg2
 import pytest
+from watch_lab import wait_for
 
 from local_aws.errors import StackError
 from local_aws.home import is_locked
 from local_aws.lifecycle import Endpoints, reset, start, status, stop
+from local_aws.postgres import postgres_server
 from local_aws.postgres_place import find_package, find_programs, major_version, private_folder, sweep_private_folders
-from local_aws.secrets import POSTGRES_ROLES, postgres_password
+from local_aws.postgres_roles import SUPERUSER
+from local_aws.secrets import POSTGRES_ROLES, ensure_secrets, postgres_password
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVERS = f"{ROOT / 'tests' / 'lifecycle_stand_ins.py'}:with_postgres"
@@ -137,6 +141,52 @@ def test_a_new_password_file_is_followed(shared: Path) -> None:
     stop(shared)
     (shared / "secrets" / "postgres-reader").unlink()
     assert ask(shared, begin(shared), "SELECT 1", "reader") == [(1,)]
+
+
+@contextmanager
+def without_root(folder: Path) -> Iterator[int]:
+    """Be an ordinary user during the block, who owns the folder; who is none already lends himself nobody's rights."""
+    user = os.geteuid()
+    if user:
+        yield user
+        return
+    os.chown(folder, 65534, 65534)
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield 65534
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+def test_an_ordinary_user_runs_it_himself() -> None:
+    """Programs are not copied, data lies in the state folder, is his alone, and is served to who knows the password."""
+    with tempfile.TemporaryDirectory() as above:
+        os.chmod(above, 0o711)
+        home = Path(above) / "home"
+        for name in ("logs", "secrets"):
+            (home / name).mkdir(parents=True, mode=0o700)
+        ensure_secrets(home)
+        for path in (home, home / "logs", home / "secrets", *(home / "secrets").iterdir()):
+            os.chown(path, *[65534 if os.geteuid() == 0 else -1] * 2)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        with without_root(home) as user:
+            server = postgres_server(home)
+            server.before()
+            command = server.command({"postgres": port})
+            process = subprocess.Popen(command.argv, env={**os.environ, **command.environment}, cwd="/")
+        try:
+            assert (home / "postgres").stat().st_uid == user and not (home / "postgres.place").exists()
+            assert stat.S_IMODE((home / "postgres").stat().st_mode) == 0o700
+            wait_for(lambda: server.answers(port), 30)
+            assert psutil.Process(process.pid).uids().real == user
+            where = {"host": "127.0.0.1", "port": port, "dbname": "postgres", "user": SUPERUSER}
+            with closing(psycopg2.connect(**where, password=postgres_password(home, "superuser"))) as connection:
+                assert connection.info.server_version >= 150000
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
 
 
 @root_only
