@@ -30,6 +30,32 @@ spark.range(5).write.mode("overwrite").parquet("s3://curated/out/")
 print(f"{helper.WORD} {sys.argv[1:3]} {os.getcwd() == os.environ['HOME']}")
 spark._jvm.System.err.println("the JVM was here")
 """
+REHEARSAL = """
+import os, random, sys
+from pyspark.sql import SparkSession
+import helper
+def rehearse(arguments, bucket, folder):
+    spark = SparkSession.builder.getOrCreate()
+    spark.range(5).write.parquet(f"s3://{bucket}/out/")
+    rows = spark.read.parquet(f"s3://{bucket}/out/").count()
+    os.environ["LEFT"] = sys.argv[0]
+    print("rehearsed", helper.WORD, arguments[0].rpartition("/")[2], os.path.isdir(f"{folder}/out"), rows)
+"""
+FORGOTTEN = """
+import os, sys
+assert "rehearsal" not in sys.modules and "LEFT" not in os.environ
+import helper
+assert helper.WORD == "other" and "rehearsal" not in " ".join(sys.path)
+from pyspark.sql import SparkSession
+settings = SparkSession.builder.getOrCreate().sparkContext.getConf().getAll()
+assert "rehearsal-" not in str(settings) and "warm-up" not in str(settings)
+"""
+ENDLESS = """
+from pyspark.sql import SparkSession
+def rehearse(arguments, bucket, folder):
+    print("it begins", flush=True)
+    SparkSession.builder.getOrCreate().range(10**14).selectExpr("sum(hash(id))").collect()
+"""
 
 
 @pytest.fixture
@@ -83,7 +109,7 @@ def perform(context: Context, asked: Wanted, ready: Standby | None) -> tuple[str
 def test_a_ready_process_runs_the_script_like_a_cold_one(context: Context, warm: WarmSpark) -> None:
     """It has a session of its own, its modules, arguments and folder; what it and the JVM print is in the run's log."""
     asked = wanted(context)
-    warm.want(asked.launch)
+    warm.want(asked)
     wait_until_ready(warm)
     ready = warm.take(asked.launch)
     assert ready is not None and warm.take(asked.launch) is None
@@ -94,13 +120,52 @@ def test_a_ready_process_runs_the_script_like_a_cold_one(context: Context, warm:
     assert cold == "SUCCEEDED" and "hello ['--WORD', 'w'] True" in other
 
 
+def test_the_last_run_is_rehearsed_and_forgotten(context: Context, warm: WarmSpark) -> None:
+    """What lies beside the script as rehearsal.py is called with the run's arguments; the run finds nothing of it."""
+    (context.lake / "curated" / "_code" / "rehearsal.py").write_text(REHEARSAL)
+    asked = wanted(context)
+    warm.want(asked)
+    wait_until_ready(warm)
+    said = (context.home / "logs" / "warm-spark.log").read_text()
+    assert "rehearsed hello job.py True 5" in said, said
+    ready = warm.take(asked.launch)
+    assert ready is not None and not (ready.prepared.specification.parent / "rehearsal").exists()
+    (context.lake / "curated" / "_code" / "helper.py").write_text("WORD = 'other'")
+    (context.lake / "curated" / "_code" / "job.py").write_text(FORGOTTEN)
+    state, log = perform(context, asked, ready)
+    assert state == "SUCCEEDED", log
+    assert sorted(path.name for path in context.lake.rglob("*")) == [
+        "_code",
+        "curated",
+        "helper.py",
+        "job.py",
+        "rehearsal.py",
+    ]
+
+
+def test_a_run_does_not_wait_for_a_rehearsal(context: Context, warm: WarmSpark) -> None:
+    """A process that is warming up when a run comes gives that up and serves it."""
+    (context.lake / "curated" / "_code" / "rehearsal.py").write_text(ENDLESS)
+    asked = wanted(context)
+    warm.want(asked)
+    log = context.home / "logs" / "warm-spark.log"
+    deadline = time.monotonic() + 120
+    while not (log.exists() and "it begins" in log.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not warm.is_ready()
+    ready = warm.take(asked.launch)
+    assert ready is not None
+    state, said = perform(context, asked, ready)
+    assert state == "SUCCEEDED" and "hello ['--WORD', 'w'] True" in said, said
+
+
 def test_only_a_run_that_fits_is_served(context: Context, warm: WarmSpark) -> None:
     """Another property, another bucket or an archive on the path gets a cold process, and the ready one is released."""
     asked = wanted(context)
     assert asked.launch.fingerprint(context) == wanted(context, OTHER="x").launch.fingerprint(context)
     assert asked.launch.fingerprint(context) != wanted(context, conf="spark.mine=1").launch.fingerprint(context)
     assert wanted(context, extra_py_files="s3://curated/_code/z.zip").launch.archives
-    warm.want(asked.launch)
+    warm.want(asked)
     wait_until_ready(warm)
     (context.lake / "another").mkdir()
     assert warm.take(wanted(context).launch) is None
@@ -110,7 +175,7 @@ def test_only_a_run_that_fits_is_served(context: Context, warm: WarmSpark) -> No
 def test_an_idle_process_is_released(context: Context) -> None:
     """Nobody wanted it for long enough: it is gone, with its folder."""
     kept = WarmSpark(context, after=0.0, idle=0.5)
-    kept.want(wanted(context).launch)
+    kept.want(wanted(context))
     deadline = time.monotonic() + 30
     while not list((context.home / "jobs").glob("warm-*")) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -123,7 +188,7 @@ def test_an_idle_process_is_released(context: Context) -> None:
 def test_off_is_off(context: Context, warm: WarmSpark, monkeypatch: pytest.MonkeyPatch) -> None:
     """WORKBENCH_SPARK_WARM=off starts nothing."""
     monkeypatch.setenv("WORKBENCH_SPARK_WARM", "off")
-    warm.want(wanted(context).launch)
+    warm.want(wanted(context))
     assert warm.take(wanted(context).launch) is None and not list((context.home / "jobs").glob("warm-*"))
 
 

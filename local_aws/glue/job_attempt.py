@@ -30,13 +30,13 @@ class Standby:
         """Tell a waiting process to read its specification and go, and to print into `log` from now on."""
         socket.send_fds(self.channel, [b"go\n"], [log.fileno()])
 
-    def is_ready(self) -> bool:
-        """Say whether the process has warmed up and lives; whatever it said is taken from its channel."""
+    def hear(self) -> set[str]:
+        """Return what the process has said since this was asked last: that its JVM has started, that it is ready."""
         self.channel.settimeout(0)
         try:
-            return self.channel.recv(64).startswith(b"ready") and self.process.poll() is None
+            return set(self.channel.recv(64).decode().split())
         except OSError:
-            return False
+            return set()
 
     def end(self) -> None:
         """Kill the process and what it started."""
@@ -104,7 +104,8 @@ class Attempt:
             except OSError:
                 word = b""
             if word:
-                on_running()
+                if b"running" in word:
+                    on_running()
                 continue
             try:  # its end is closed: it is ending
                 process.wait(TICK_SECONDS)

@@ -26,6 +26,8 @@ from local_aws.glue.spark_archive import archive_flags
 from local_aws.processes import MARK
 from local_aws.server.context import Context
 
+REHEARSAL = "rehearsal.py"
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -100,6 +102,24 @@ def prepare_launch(context: Context, launch: Launch, mark: str, work: Path) -> P
         recording=any("DumpLoadedClassList" in flag for flag in flags),
         description="",
     )
+
+
+def add_rehearsal(context: Context, wanted: Wanted, launched: Prepared) -> None:
+    """Bring what job_rehearsal.py rehearses: the modules of a script that has a rehearsal.py beside it in the lake.
+
+    Where one of them is not in the lake any more, there is no rehearsal.
+    """
+    parts = wanted.parts
+    code = launched.specification.parent / "rehearsal" / "code"
+    code.mkdir(parents=True)
+    try:
+        for uri in (f"{parts.script.rpartition('/')[0]}/{REHEARSAL}", parts.script, *parts.py_files):
+            copy_object(context.lake, uri, code)
+    except LakeError:
+        return
+    specification = json.loads(launched.specification.read_text(encoding="utf-8"))
+    specification["rehearsal"] = {"code": str(code), "arguments": [parts.script, *parts.argv]}
+    launched.specification.write_text(json.dumps(specification), encoding="utf-8")
 
 
 def add_script(context: Context, wanted: Wanted, launched: Prepared) -> Prepared:

@@ -2,17 +2,17 @@
 
 Started by path, as `python job_process.py MODE SPECIFICATION FD`; the mode is run, archive, or standby: a process that
 starts its JVM and warms it up before there is a script, and then runs one, once.
-it imports nothing of this project, so that a script sees only what it would see on Glue. FD is one end of a socket
-pair to the control plane: a word is sent when the script starts, and the end of the stream (the control plane is
-gone, however it ended) kills this process with its whole group.
+It imports nothing of this project, so that a script sees only what it would see on Glue. FD is one end of a socket
+pair to the control plane: it is told in a word when the JVM has started, when a standby is ready, and when the script
+is running; the end of the stream (the control plane is gone, however it ended) kills this process with its whole group.
 """
 
+import atexit
 import importlib
 import json
 import os
 import queue
 import runpy
-import shutil
 import signal
 import socket
 import struct
@@ -28,18 +28,6 @@ from typing import Any
 JVM_SECONDS = 120.0
 OUT_OF_MEMORY = 3  # the exit code of -XX:+ExitOnOutOfMemoryError
 MESSAGE_CHARACTERS = 2000
-# What a standby runs before there is a script: reading text, splitting, casting, ranking, as cleaning jobs do.
-WARM_UP_LINE = "concat(id % 300, ', name ', id % 7, ' ,', id % 97, '.5,2024-0', id % 3 + 1, '-03') AS value"
-WARM_UP = """
-SELECT key, name, score, day, date_format(day, 'yyyy-MM') AS month FROM (
-  SELECT *, row_number() OVER (PARTITION BY key ORDER BY day DESC) AS place FROM (
-    SELECT trim(f[0]) AS key, initcap(trim(f[1])) AS name, try_cast(f[2] AS DECIMAL(9,2)) AS score,
-           to_date(trim(f[3]), 'yyyy-MM-dd') AS day, sha2(value, 256) AS hash,
-           CASE WHEN f[2] RLIKE '^[0-9.]+$' THEN array() ELSE array('score') END AS problems
-    FROM (SELECT split(regexp_replace(value, '[ ]+', ' '), ',') AS f, value FROM lines))
-  WHERE size(problems) = 0 AND key IS NOT NULL)
-WHERE place = 1 ORDER BY month, key
-"""
 
 
 class SparkStartError(Exception):
@@ -48,6 +36,21 @@ class SparkStartError(Exception):
 
 def main(mode: str, specification: str, descriptor: str) -> int:
     """Run the script or build the archive; return the process's exit code."""
+    ending: list[int] = []
+    atexit.register(_leave, ending)  # before all others, so that it is called after them
+    ending.append(_perform(mode, specification, descriptor))
+    return ending[0]
+
+
+def _leave(ending: list[int]) -> None:
+    """End without taking the interpreter apart, which takes as long as a few of Spark's tasks."""
+    if ending:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ending[0])
+
+
+def _perform(mode: str, specification: str, descriptor: str) -> int:
     channel, logs = int(descriptor), queue.SimpleQueue[int]()
     threading.Thread(target=_end_with_the_control_plane, args=(channel, logs), daemon=True).start()
     wanted: dict[str, Any] = json.loads(Path(specification).read_text(encoding="utf-8"))
@@ -57,7 +60,8 @@ def main(mode: str, specification: str, descriptor: str) -> int:
     jvm, failure = _start(wanted, relayed=mode == "standby")
     if mode == "standby":
         if failure is None:
-            _warm_up(Path(wanted["work"]))
+            os.write(channel, b"started\n")
+            _warm_up(wanted, logs)
             print("this process stands ready", flush=True)  # in its own log; a run's begins with the next line
             os.write(channel, b"ready\n")
         log = logs.get()
@@ -97,31 +101,10 @@ def _run(wanted: dict[str, Any], jvm: "subprocess.Popen[bytes]", channel: int) -
     return None, 0
 
 
-def _warm_up(work: Path) -> None:
-    """Load what jobs use: packages, and the JVM's classes by a small job in a session of its own, which is stopped.
-
-    The script makes its own session, as on Glue: nothing is left of this one but loaded and compiled classes.
-    """
-    for name in ("boto3", "numpy", "pandas", "pyarrow", "pyspark.sql.functions", "awsglue.utils", "email.utils"):
-        try:
-            importlib.import_module(name)
-        except ImportError:  # a script that needs it will say so
-            continue
-    from pyspark.sql import SparkSession
-
-    spark = SparkSession.builder.appName("warm-up").getOrCreate()
-    place = f"file://{work / 'warm-up'}"  # Hadoop's paths are not escaped, unlike URIs
-    lines = spark.range(400).selectExpr(WARM_UP_LINE)
-    lines.repartition(2).write.mode("overwrite").text(f"{place}/text")
-    spark.read.text(f"{place}/text").createOrReplaceTempView("lines")
-    rows = spark.sql(WARM_UP)
-    rows.write.mode("overwrite").partitionBy("month").parquet(f"{place}/table")
-    table = spark.read.parquet(f"{place}/table")
-    table.groupBy("month").agg({"score": "avg", "key": "count"}).collect()
-    table.selectExpr("input_file_name() AS f").groupBy("f").count().collect()
-    spark.stop()
-    SparkSession.builder._options.clear()
-    shutil.rmtree(work / "warm-up", ignore_errors=True)
+def _warm_up(wanted: dict[str, Any], logs: "queue.SimpleQueue[int]") -> None:
+    """Do what job_rehearsal.py does, until a run comes."""
+    found = runpy.run_path(str(Path(__file__).with_name("job_rehearsal.py")))
+    found["warm_up"](wanted, lambda: not logs.empty())
 
 
 def _relay(reading: int) -> None:

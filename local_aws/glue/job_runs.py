@@ -178,7 +178,7 @@ class JobRuns:
         if build is not None:
             build.run()
         if wanted is not None and state == "SUCCEEDED" and not self._closing:
-            self._warm.want(wanted.launch)
+            self._warm.want(wanted)
 
     def _plan_archive(self, class_list: Path) -> ArchiveBuild | None:
         """Return the build of an archive from what the run recorded; there is one in a control plane's life."""

@@ -1,8 +1,9 @@
 """The one Spark process that stands ready, warmed up, for the next job run: so a small job need not wait for a JVM.
 
-It is launched as the last run was, some seconds after that ended, serves one run, and is replaced. It serves only a
-run whose launch has the same fingerprint; another gets a cold process. It is released when no run wanted it for a
-while, and when memory is short. WORKBENCH_SPARK_WARM=off does without. docs/adr/0024-warm-spark.md has the reasons.
+It is launched as the last run was, some seconds after that ended, rehearses it, serves one run, and is replaced. It
+serves only a run whose launch has the same fingerprint; another gets a cold process. It is released when no run wanted
+it for a while, and when memory is short. WORKBENCH_SPARK_WARM=off does without. docs/adr/0024-warm-spark.md has the
+reasons.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from secrets import token_hex
 import psutil
 
 from local_aws.glue.job_attempt import Standby, start_process
-from local_aws.glue.job_preparation import Launch, prepare_launch
+from local_aws.glue.job_preparation import Launch, Wanted, add_rehearsal, prepare_launch
 from local_aws.glue.job_sessions import end_session
 from local_aws.server.context import Context
 
@@ -36,39 +37,42 @@ class WarmSpark:
         self._idle = idle
         self._lock = threading.Condition()
         self._standby: Standby | None = None
-        self._ready = False
+        self._heard: set[str] = set()
         self._fingerprint = ""
         self._since = 0.0
-        self._wanted: tuple[Launch, float] | None = None
+        self._wanted: tuple[Wanted, float] | None = None
         self._keeper: threading.Thread | None = None
         self._closed = False
         self.mark = "warm-" + hashlib.sha256(str(context.home).encode()).hexdigest()[:16]
 
-    def want(self, launch: Launch) -> None:
-        """Have a process like this ready soon; an archive on the Python path cannot be known beforehand."""
-        if os.environ.get(SETTING) == "off" or launch.archives:
+    def want(self, wanted: Wanted) -> None:
+        """Have a process ready soon for a run like this; an archive on the Python path cannot be known beforehand."""
+        if os.environ.get(SETTING) == "off" or wanted.launch.archives:
             return
         with self._lock:
             if self._closed:
                 return
-            self._wanted = (launch, time.monotonic() + self._after)
+            self._wanted = (wanted, time.monotonic() + self._after)
             if self._keeper is None or not self._keeper.is_alive():
                 self._keeper = threading.Thread(target=self._keep, name="warm-spark", daemon=True)
                 self._keeper.start()
             self._lock.notify_all()
 
     def take(self, launch: Launch) -> Standby | None:
-        """Return the ready process if it fits the launch, waiting a little for one that is starting; else None."""
+        """Return the process if it fits the launch, waiting a little for one whose JVM is starting; else None.
+
+        One that is warming up gives that up when it is handed a run.
+        """
         with self._lock:
             self._wanted = None  # none is started beside a run
             if self._standby is None:
                 return None
             fits = not launch.archives and self._fingerprint == launch.fingerprint(self._context)
             deadline = time.monotonic() + STARTING_SECONDS
-            while fits and self._is_starting() and not self._closed and time.monotonic() < deadline:
+            while fits and not self._has_said("started") and not self._closed and time.monotonic() < deadline:
                 self._lock.wait(0.05)
             standby, self._standby = self._standby, None
-            if standby is not None and fits and self._ready and standby.process.poll() is None:
+            if standby is not None and fits and "started" in self._heard and standby.process.poll() is None:
                 return standby
         if standby is not None:
             self._release(standby)
@@ -86,15 +90,16 @@ class WarmSpark:
             self._keeper.join(timeout=30)
 
     def is_ready(self) -> bool:
-        """Say whether a process stands ready now."""
+        """Say whether a process stands ready now, warmed up."""
         with self._lock:
-            return self._standby is not None and not self._is_starting()
+            return self._has_said("ready")
 
-    def _is_starting(self) -> bool:
-        if self._standby is None or self._standby.process.poll() is not None:
+    def _has_said(self, word: str) -> bool:
+        """Say whether the process has said this, or never will."""
+        if self._standby is None:
             return False
-        self._ready = self._ready or self._standby.is_ready()
-        return not self._ready
+        self._heard |= self._standby.hear()
+        return word in self._heard or self._standby.process.poll() is not None
 
     def _keep(self) -> None:
         """Start what is wanted when its time has come; release what stands idle, or where memory is short."""
@@ -116,18 +121,19 @@ class WarmSpark:
             if over and standby is not None:
                 self._release(standby)
 
-    def _start(self, launch: Launch) -> None:
+    def _start(self, wanted: Wanted) -> None:
         work = self._context.home / "jobs" / f"{self.mark}-{token_hex(4)}"
         log = self._context.home / "logs" / "warm-spark.log"
         try:
-            prepared = prepare_launch(self._context, launch, self.mark, work)
+            prepared = prepare_launch(self._context, wanted.launch, self.mark, work)
+            add_rehearsal(self._context, wanted, prepared)
             with log.open("wb") as stream:
                 self._standby = start_process(prepared, "standby", stream)
         except OSError:  # a full disk: runs go on with cold processes
             shutil.rmtree(work, ignore_errors=True)
             return
-        self._fingerprint = launch.fingerprint(self._context)
-        self._since, self._ready = time.monotonic(), False
+        self._fingerprint = wanted.launch.fingerprint(self._context)
+        self._since, self._heard = time.monotonic(), set()
 
     def _release(self, standby: Standby) -> None:
         end_session(standby.process.pid)

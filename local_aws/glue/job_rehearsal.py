@@ -1,0 +1,113 @@
+"""What a process that stands ready does before there is a run: load packages and classes, and rehearse the last run.
+
+job_process.py executes this file by its path; it imports nothing of this project either. A script that brings a
+`rehearsal.py` beside it in the lake has that rehearsed: `rehearse(arguments, bucket, folder)` is called with the last
+run's arguments and a bucket that Spark finds in a scratch folder.
+"""
+
+import importlib
+import os
+import shutil
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+from urllib.parse import quote
+
+PACKAGES = ("boto3", "numpy", "pandas", "pyarrow", "pyspark.sql.functions", "awsglue.utils", "email.utils")
+# Reading text, splitting, casting, ranking, as cleaning jobs do.
+LINE = "concat(id % 300, ', name ', id % 7, ' ,', id % 97, '.5,2024-0', id % 3 + 1, '-03') AS value"
+QUERY = """
+SELECT key, name, score, day, date_format(day, 'yyyy-MM') AS month FROM (
+  SELECT *, row_number() OVER (PARTITION BY key ORDER BY day DESC) AS place FROM (
+    SELECT trim(f[0]) AS key, initcap(trim(f[1])) AS name, try_cast(f[2] AS DECIMAL(9,2)) AS score,
+           to_date(trim(f[3]), 'yyyy-MM-dd') AS day, sha2(value, 256) AS hash,
+           CASE WHEN f[2] RLIKE '^[0-9.]+$' THEN array() ELSE array('score') END AS problems
+    FROM (SELECT split(regexp_replace(value, '[ ]+', ' '), ',') AS f, value FROM lines))
+  WHERE size(problems) = 0 AND key IS NOT NULL)
+WHERE place = 1 ORDER BY month, key
+"""
+WATCH_SECONDS = 0.1
+
+
+def warm_up(wanted: dict[str, Any], is_called: Callable[[], bool]) -> None:
+    """Load what jobs use, in a Spark session of its own, which is stopped: the script makes its own, as on Glue.
+
+    Nothing is left of it but loaded and compiled classes.
+
+    Args:
+        wanted: `work`, and `rehearsal`: `code` (a folder) and `arguments`, where the script brings one.
+        is_called: whether a run has come: then what is under way is given up.
+    """
+    for name in PACKAGES:
+        try:
+            importlib.import_module(name)
+        except ImportError:  # a script that needs it will say so
+            continue
+    from pyspark.sql import SparkSession
+
+    work, bucket = Path(wanted["work"]), f"rehearsal-{token_hex(8)}"
+    scratch = work / "rehearsal" / "lake"
+    scratch.mkdir(parents=True, exist_ok=True)
+    mount = f"spark.hadoop.fs.viewfs.mounttable.{bucket}.linkFallback"
+    spark = SparkSession.builder.appName("warm-up").config(mount, f"lake://{quote(str(scratch))}").getOrCreate()
+    done = threading.Event()
+    threading.Thread(target=_give_up, args=(spark, is_called, done), daemon=True).start()
+    try:
+        if rehearsal := wanted.get("rehearsal"):
+            _rehearse(rehearsal, bucket, str(scratch))
+        else:
+            _run_query(spark, f"s3://{bucket}")
+    except Exception:  # what is not warm is slower, and nothing else
+        traceback.print_exc()
+    finally:
+        done.set()
+        _forget(spark)
+        shutil.rmtree(work / "rehearsal", ignore_errors=True)
+
+
+def _give_up(spark: Any, is_called: Callable[[], bool], done: threading.Event) -> None:
+    """Cancel what Spark does for as long as a run waits."""
+    while not done.wait(WATCH_SECONDS):
+        if is_called():
+            spark.sparkContext.cancelAllJobs()
+
+
+def _run_query(spark: Any, place: str) -> None:
+    lines = spark.range(400).selectExpr(LINE)
+    lines.repartition(2).write.mode("overwrite").text(f"{place}/text")
+    spark.read.text(f"{place}/text").createOrReplaceTempView("lines")
+    spark.sql(QUERY).write.mode("overwrite").partitionBy("month").parquet(f"{place}/table")
+    table = spark.read.parquet(f"{place}/table")
+    table.groupBy("month").agg({"score": "avg", "key": "count"}).collect()
+    table.selectExpr("input_file_name() AS f").groupBy("f").count().collect()
+
+
+def _rehearse(rehearsal: dict[str, Any], bucket: str, scratch: str) -> None:
+    """Call the script's rehearsal, and forget its modules, path and environment: the run may bring others."""
+    before, environment, path = set(sys.modules), dict(os.environ), list(sys.path)
+    sys.path.insert(0, rehearsal["code"])
+    try:
+        importlib.import_module("rehearsal").rehearse(rehearsal["arguments"], bucket, scratch)
+    finally:
+        sys.path[:] = path
+        os.environ.clear()
+        os.environ.update(environment)
+        for name in set(sys.modules) - before:
+            if str(getattr(sys.modules[name], "__file__", "")).startswith(rehearsal["code"]):
+                del sys.modules[name]
+
+
+def _forget(spark: Any) -> None:
+    """Stop the session and what Hadoop keeps of it, and give the heap back."""
+    jvm = spark._jvm
+    spark.stop()
+    type(spark).builder._options.clear()
+    jvm.org.apache.hadoop.fs.FileSystem.closeAll()
+    jvm.System.gc()
+    boto3: Any = sys.modules.get("boto3")
+    if boto3:
+        boto3.DEFAULT_SESSION = None
