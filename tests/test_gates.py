@@ -124,11 +124,11 @@ def check_figures(lab: JobLab, dataset: str, seed: int, steps: int) -> None:
 
 def test_figures_are_those_of_another_engine(lab: JobLab) -> None:
     """After each of a few random increments, counts, shares, duplicates and averages are exact."""
-    check_figures(lab, "oracle", 1, 5)
+    check_figures(lab, "oracle", 1, 3)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2, 8))
+@pytest.mark.parametrize("seed", range(1, 8))
 def test_figures_are_those_of_another_engine_always(lab: JobLab, seed: int) -> None:
     """The same for other seeds, and longer."""
     check_figures(lab, f"oracle_{seed}", seed, 12)

@@ -81,8 +81,8 @@ def check_reader(lab: CatalogLab, dataset: str, points: list[str]) -> None:
 
 
 def test_reader_never_sees_half_a_partition(lab: CatalogLab) -> None:
-    """Runs die between two copies and between copies and deletions; no row is lost and each partition is whole."""
-    check_reader(lab, "polled", ["copy:2", "deletion"])
+    """A run dies between two copies, and the next completes it; no row is lost and each partition is whole."""
+    check_reader(lab, "polled", ["copy:2"])
 
 
 @pytest.mark.slow
