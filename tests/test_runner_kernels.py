@@ -1,5 +1,8 @@
 """Forked kernels: as good as cold ones, and none sees another's state, environment or random numbers."""
 
+import fcntl
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ PLOT = (
     "import matplotlib.pyplot as plt\nfigure, axes = plt.subplots()\naxes.plot([1, 2, 3], [3, 1, 2])\n"
     "axes.set_title('Figures')\nNone"
 )
+SAID = {("spoke", "log"), ("old", "log")}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,6 +45,29 @@ def test_a_plots_bytes_are_those_of_a_cold_kernel(tmp_path: Path, monkeypatch: p
     cold, other = execute(tmp_path, PLOT)
     assert (forked.kernel, cold.kernel) == ("forked", "cold")
     assert outputs(document) == outputs(other) and outputs(document)[0].startswith("iVBOR")
+
+
+def test_files_of_servers_that_are_gone_are_swept(tmp_path: Path) -> None:
+    """A held lock keeps its files, as does what a server wrote lately; all else of servers that ended is removed."""
+    for name in ("gone", "held", "spoke", "old"):
+        for kind in ("lock", "log", "sock"):
+            (tmp_path / f"{name}.{kind}").write_text("a traceback" if (name, kind) in SAID else "")
+    os.utime(tmp_path / "old.log", times=(time.time() - warm_kernels.KEPT_SECONDS - 60,) * 2)
+    with (tmp_path / "held.lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        warm_kernels.sweep_files(tmp_path)
+    assert {path.stem for path in tmp_path.iterdir()} == {"held", "spoke"} and len(list(tmp_path.iterdir())) == 6
+
+
+def test_starting_a_server_sweeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that starts removes what one of a state folder that is gone left behind, and nothing of its own."""
+    folder = warm_kernels.server_socket().parent
+    left = folder / "0123456789abcdef.lock"
+    left.touch(mode=0o600)
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
+    assert warm_kernels.start_server(wait=True)
+    assert not left.exists() and warm_kernels.server_socket().with_suffix(".lock").exists()
+    assert stop_server()
 
 
 def test_kernels_share_no_state_and_no_random_numbers(tmp_path: Path) -> None:

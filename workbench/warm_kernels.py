@@ -33,6 +33,7 @@ from workbench.record import hash_lock
 
 NAME = "workbench-fork"
 IDLE_SECONDS = 900.0
+KEPT_SECONDS = 86_400.0  # what a server that ended has written, before it is swept away
 _START_SECONDS = 30.0
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
@@ -195,13 +196,12 @@ def start_server(wait: bool = False) -> bool:
         return False
     try:
         place = server_socket()
-        lock = os.open(place.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock = _take_lock(place.with_suffix(".lock"))
     except BlockingIOError:  # a server holds it, ready or starting
         return _await(place) if wait else True
+    except OSError:
+        return False
+    sweep_files(place.parent)
     try:
         with place.with_suffix(".log").open("wb") as log:
             server = subprocess.Popen(
@@ -217,6 +217,40 @@ def start_server(wait: bool = False) -> bool:
     finally:
         os.close(lock)
     return _await(place) if wait else True
+
+
+def _take_lock(path: Path) -> int:
+    """Return the descriptor of a lock that nobody sweeps away any more. Raises BlockingIOError where it is held."""
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            os.close(lock)
+            raise
+        if os.fstat(lock).st_nlink:
+            return lock
+        os.close(lock)
+
+
+def sweep_files(folder: Path) -> None:
+    """Remove the files of servers that are no more: their lock is free. What one said lately is kept for its reader."""
+    for path in folder.glob("*.lock"):
+        try:
+            lock = os.open(path, os.O_RDWR)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            log = path.with_suffix(".log")
+            said = log.stat() if log.exists() else None
+            if said is None or said.st_size == 0 or time.time() - said.st_mtime > KEPT_SECONDS:
+                for left in (path.with_suffix(".sock"), log, path):  # the lock last: it is what tells
+                    left.unlink(missing_ok=True)
+        except OSError:  # it is held, or gone already
+            continue
+        finally:
+            os.close(lock)
 
 
 def _server_environment() -> dict[str, str]:
