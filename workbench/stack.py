@@ -11,12 +11,13 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from local_aws import home as state
 from local_aws.endpoints import Endpoints
+from local_aws.events.clients import make_client
 from local_aws.home import default_home
 from local_aws.lifecycle import start
 from local_aws.secrets import aws_keys, postgres_password
@@ -55,7 +56,7 @@ def bring_up(home: Path, progress: Progress = _quiet) -> Endpoints:
     if endpoints.outputs and known.get("made_from") == made_from and known.get("process") == process:
         return endpoints
     progress("provisioning the stack from infra/template.yaml")
-    clients = _make_clients(endpoints)
+    clients = cache(partial(make_client, endpoints, role="admin"))
     outputs = _provision(endpoints, clients)
     if _put_code(clients, outputs, progress):
         state.write_json(endpoints.home / state.PROVISIONED, {"made_from": made_from, "process": process})
@@ -102,37 +103,6 @@ def environment(home: Path) -> dict[str, str]:
         "PGUSER": READER,
         "PGPASSWORD": postgres_password(home, "reader"),
     }
-
-
-def _make_clients(endpoints: Endpoints) -> Callable[[str], Any]:
-    """Return what makes clients with the stack's own key; nothing of the user's AWS configuration reaches them."""
-    import botocore.session
-    from botocore.config import Config
-
-    keys = aws_keys(endpoints.home, "admin")
-    nothing = {name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")}
-    session = botocore.session.Session(session_vars={**nothing, "profile": (None, None, None, None)})
-    config = Config(
-        retries={"mode": "standard", "max_attempts": 4},
-        proxies={},
-        use_fips_endpoint=False,
-        use_dualstack_endpoint=False,
-        s3={"addressing_style": "path"},
-    )
-
-    @cache
-    def client(service: str) -> Any:
-        return session.create_client(
-            service,
-            region_name=endpoints.region,
-            endpoint_url=endpoints.s3 if service == "s3" else endpoints.aws,
-            aws_access_key_id=keys.access_key_id,
-            aws_secret_access_key=keys.secret_access_key,
-            aws_session_token="",
-            config=config,
-        )
-
-    return client
 
 
 def _provision(endpoints: Endpoints, clients: Callable[[str], Any]) -> dict[str, str]:

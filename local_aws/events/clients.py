@@ -25,8 +25,10 @@ def make_client(endpoints: Endpoints, service: str, role: str) -> Any:
         aws_secret_access_key=keys.secret_access_key,
         aws_session_token="",
         config=Config(
-            retries={"mode": "standard", "max_attempts": 3},
+            retries={"mode": "standard", "max_attempts": 4},
             proxies={},
+            use_fips_endpoint=False,
+            use_dualstack_endpoint=False,
             connect_timeout=3,
             s3={"addressing_style": "path"},
         ),
