@@ -253,7 +253,7 @@ def stage(site: Site, name: str, target: str, schema: str) -> list[Copy]:
     written = [entry for entry in listed if entry["key"].endswith(".parquet")]
     if not written:
         return []
-    table = site.spark.read.parquet(site.temporary(name))
+    table = site.spark.read.schema(schema).parquet(site.temporary(name))  # told, it looks into no file for it
     counted = table.groupBy(F.input_file_name()).count().collect()
     rows = {reading.key_of(path, site.place.bucket): int(count) for path, count in counted}
     copies = []

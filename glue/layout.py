@@ -51,8 +51,10 @@ def hash_names(spark: SparkSession, frames: Sequence[DataFrame]) -> dict[int, st
     Raises:
         ValueError: two files have the same hash.
     """
-    names = [[name] for frame in frames for name in frame.inputFiles()]
-    found = spark.createDataFrame(names, "name STRING").selectExpr("xxhash64(name)", "name").collect()
+    names = [name for frame in frames for name in frame.inputFiles()]
+    # Made in the JVM: createDataFrame would start Python workers, which take longer than all else in here.
+    held = spark._jsparkSession.createDataset(names, spark._jvm.org.apache.spark.sql.Encoders.STRING())  # type: ignore[union-attr]
+    found = DataFrame(held.toDF(), spark).selectExpr("xxhash64(value)", "value").collect()
     hashes = {int(row[0]): str(row[1]) for row in found}
     if len(hashes) != len(found):
         raise ValueError("the names of two raw objects have the same hash: ingest one of them under another name")
