@@ -33,7 +33,11 @@ def is_stripped_late(column: Mapping[str, Any], contract: Contract) -> bool:
 
 def strip(name: str) -> str:
     """Return the expression of a text without white space around it."""
-    return rf"IF({_has_ends(name)}, trim(BOTH ' \t\r\n' FROM {name}), {name})"
+    return f"IF({_has_ends(name)}, {_trim(name)}, {name})"
+
+
+def _trim(name: str) -> str:
+    return rf"trim(BOTH ' \t\r\n' FROM {name})"
 
 
 def _has_ends(name: str) -> str:
@@ -74,6 +78,13 @@ def spells_null(text: str, nulls: Sequence[str]) -> str:
     return f"(octet_length({text}) <= {longest} AND {text} IN ({list_texts(nulls)}))" if nulls else "false"
 
 
+def means_null(text: str, nulls: Sequence[str], late: bool) -> str:
+    """Return the condition that a text is missing or spells a null; `late`: it may have white space around it."""
+    if late and nulls:
+        return f"coalesce({_trim(text)} IN ({list_texts(nulls)}), true)"
+    return f"({text} IS NULL OR {spells_null(text, nulls)})"
+
+
 def _parse_text(column: Mapping[str, Any], late: bool = False) -> str:
     """Return the expression of what a text means as a value of the column; NULL where it means none.
 
@@ -83,7 +94,7 @@ def _parse_text(column: Mapping[str, Any], late: bool = False) -> str:
     name, kind = f"`{column['name']}`", column["type"]
     if kind == "string" and column["values"]:
         cases = " ".join(f"WHEN {quote(text)} THEN {quote(value)}" for text, value in column["values"].items())
-        return f"CASE lower({name}) {cases}{_retry(name, cases) if late else ''} END"
+        return f"CASE lower({name}) {cases}{_retry(name, column['values']) if late else ''} END"
     if kind == "string":
         return name
     if kind in ("date", "timestamp"):
@@ -99,9 +110,13 @@ def _parse_text(column: Mapping[str, Any], late: bool = False) -> str:
     return f"try_cast({name} AS {kind})"
 
 
-def _retry(name: str, cases: str) -> str:
-    """Return the end of an enumeration's cases for texts that are none of them: without white space they may be."""
-    return f" ELSE CASE WHEN {_has_ends(name)} THEN CASE lower({strip(name)}) {cases} END END"
+def _retry(name: str, values: Mapping[str, str]) -> str:
+    """Return the end of an enumeration's cases for texts that are none of them: without white space they may be.
+
+    It is rarely evaluated, so it is short: what Spark generates is compiled for every run.
+    """
+    known = ", ".join(f"{quote(text)}, {quote(value)}" for text, value in values.items())
+    return f" ELSE IF({_has_ends(name)}, try_element_at(map({known}), lower({_trim(name)})), NULL)"
 
 
 def _first_value(expressions: list[str]) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cells import WIDTHS, is_free, is_stripped_late, list_texts, quote, spells_null, strip, strip_first, typed_value
+from cells import WIDTHS, is_free, is_stripped_late, list_texts, means_null, quote, strip, strip_first, typed_value
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StringType, StructField, StructType
@@ -133,8 +133,9 @@ def _problems(column: Mapping[str, Any], contract: Contract, nested: bool) -> li
     """Return the conditions under which a column speaks against its row, each with the reason's text."""
     name, value = column["name"], f"`{column['name']}`"
     text = value if is_free(column) else f"`_text_{name}`"
-    text = strip(text) if is_stripped_late(column, contract) else text
-    is_null = f"({text} IS NULL OR {spells_null(text, contract['null_spellings'])})"
+    late = is_stripped_late(column, contract)
+    is_null = means_null(text, contract["null_spellings"], late)
+    text = strip(text) if late else text
     found = []
     if column["required"]:
         found.append((f"({value} IS NULL AND {is_null})", f"{name}: missing"))

@@ -78,7 +78,7 @@ def choose_jvm_options(input_bytes: int) -> JvmOptions:
     """
     small = input_bytes < SMALL_INPUT_BYTES
     machine_mib = psutil.virtual_memory().total // MIB
-    heap_mib = min(2048 if small else 3584, max(512, machine_mib // 2))
+    heap_mib = min(2048 if small else 3072, max(512, machine_mib // 2))
     partitions = max(os.cpu_count() or 1, math.ceil(input_bytes / BYTES_PER_PARTITION))
     return JvmOptions(
         heap=os.environ.get("WORKBENCH_SPARK_MEMORY") or f"{heap_mib}m",
@@ -194,6 +194,7 @@ def process_environment(home: Path, region: str, work: Path, python_path: Iterab
         "PYTHONHASHSEED": "0",  # as Spark's launcher sets it: hash() must agree between Python workers
         "PYTHONNOUSERSITE": "1",
         "PYTHONUNBUFFERED": "1",
+        "MALLOC_ARENA_MAX": "2",  # glibc keeps an arena per core and more, which the JVM never fills
         **aws_environment(home, region),
     }
 
