@@ -6,6 +6,7 @@ line does record 4711 stand, and what is its text? Records end at line ends outs
 gets a copy of the file, in which a mark stands in their place.
 """
 
+import codecs
 import csv
 import gzip
 import re
@@ -20,6 +21,7 @@ NOT_TEXT, NUL_BYTE, TOO_LONG = "not in its encoding", "NUL byte", "longer than 1
 # What stands in a copy for a record with that problem: signs that Unicode sets aside for a program's own use.
 MARKS = {NOT_TEXT: "\ufdd0", NUL_BYTE: "\ufdd1", TOO_LONG: "\ufdd2"}
 LONGEST = 1 << 20
+BLOCK = 1 << 20  # bytes that are decoded together
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _GZIP = b"\x1f\x8b"
 _PACKED = {b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
@@ -145,7 +147,7 @@ def decode(content: bytes, encoding: str = "UTF-8") -> tuple[bytes, str]:
             raise UnreadableFileError(f"not {encoding} at byte {error.start}") from error
     elif encoding != "UTF-8" and not content.isascii():
         content = content.decode(encoding, "surrogateescape").encode("utf-8", "surrogatepass")
-    if not content.removeprefix(BOM).strip():
+    if re.fullmatch(rb"(?:%b)?\s*" % BOM, content):
         raise UnreadableFileError("empty")
     return content, encoding
 
@@ -185,8 +187,11 @@ def _is_text(content: bytes) -> bool:
         return False
     if content.isascii():
         return True
+    decoder, view = codecs.getincrementaldecoder("utf-8")(), memoryview(content)
     try:
-        content.decode()
+        for start in range(0, len(view), BLOCK):  # as a whole, the text could take four times the file
+            decoder.decode(view[start : start + BLOCK])
+        decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False
     return True
