@@ -26,7 +26,6 @@ Rule = Mapping[str, Any]
 VIEW = "_judged"
 ROWS = "_rows"
 ERROR = "error"
-EMPTY = "empty"  # the problem of a file without a byte
 KEPT_RUNS = 100  # in the ledger's history, and of the refused ones
 _WORDS = {
     "mustBe": "be {0}",
@@ -245,23 +244,11 @@ def find_broken(quality: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def find_rejection(contract: Mapping[str, Any], objects: Iterable[Mapping[str, Any]]) -> Refusal | None:
-    """Say why deliveries are refused: none can be read, or more rows are rejected than allowed; None if they are not.
-
-    A table that would be empty only because no file was understood is no result: most often a column was renamed. Files
-    that are empty brought nothing, and are no mistake.
-    """
+    """Say why deliveries are refused: more of their rows are rejected than allowed; None if they are not."""
     active = [entry for entry in objects if entry["state"] == ACTIVE]
     rows, rejected = sum(entry["rows"] for entry in active), sum(entry["rejected"] for entry in active)
     limit, dataset = contract["quarantine_limit"], contract["dataset"]
     counts = {"readable": rows, "quarantined": rejected}
-    problems = [f"{entry['key']} ({entry['problem']})" for entry in active if entry["problem"] not in ("", EMPTY)]
-    if problems and all(entry["problem"] for entry in active):
-        why = (
-            f"no file of {dataset} can be read, so its table would be empty: "
-            f"{', '.join(problems[:3])}{', …' if problems[3:] else ''}; correct the files, give the contract their "
-            "columns' names, or take a delivery out with `workbench reject OBJECT --reason …`"
-        )
-        return Refusal(why, counts, ["readable files"])
     if rejected <= limit * rows:
         return None
     reasons = sorted(increments.sum_reasons(active).items(), key=lambda item: (-item[1], item[0]))

@@ -178,18 +178,20 @@ def test_refused_runs_stand_beside_the_history(lab: JobLab) -> None:
     assert lab.read_json("_refused/beside.json")["runs"] == report["refused"] and len(lab.keys("_ledger/beside/")) == 2
 
 
-def test_table_that_no_file_fills_is_refused(lab: JobLab) -> None:
-    """Files under unknown headers alone publish no empty table, nor replace a full one; one that is read is enough."""
+def test_table_that_no_file_fills_is_empty(lab: JobLab) -> None:
+    """Files that cannot be read are quarantined as files, also where no other came; a rule on rows refuses that."""
     put_rules(lab, "strange")
     odd = lab.upload("strange", "odd.csv", b"p,q\n1,2\n")
-    error = lab.run("strange", "u1")
-    assert error.startswith("QualityGateError: no file of strange can be read, so its table would be empty: ")
-    assert f"{odd} (no known column in the header: p, q)" in error and lab.keys("data/strange") == []
+    assert lab.run("strange", "u1") == ""
+    report = lab.report("strange", "u1")
+    assert report["rows"]["curated"] == 0 and [file["key"] for file in report["unreadable_files"]] == [odd]
+    assert len(lab.keys("data/strange_quarantine/")) == 1
+    put_rules(lab, "strange", rule("filled", metric="rowCount", operator="mustBeGreaterThan", threshold=[0]))
+    assert lab.run("strange", "u2").startswith('QualityGateError: rule "filled"')
     lab.upload("strange", "good.csv", HEAD + b"a,1,1,2024-01-01\n")
-    assert lab.run("strange", "u2") == ""
-    report = lab.report("strange", "u2")
-    assert report["rows"]["curated"] == 1 and [file["key"] for file in report["unreadable_files"]] == [odd]
-    assert [line["broken"] for line in report["refused"]] == [["readable files"]]
+    assert lab.run("strange", "u3") == ""
+    report = lab.report("strange", "u3")
+    assert report["rows"]["curated"] == 1 and [line["broken"] for line in report["refused"]] == [["filled"]]
 
 
 @pytest.mark.parametrize(
