@@ -1,5 +1,7 @@
 """`workbench accept` in a copy of the checkout: it shows what changed, writes when told so, and refuses emptiness."""
 
+import base64
+import io
 import json
 import os
 import shutil
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 
 from workbench.accept import compare_cells
 
@@ -115,4 +118,27 @@ def test_cells_are_compared_by_what_they_show() -> None:
     assert compare_cells("n", document("b", tags=("nbval-ignore-output",)), document("c")) == []
     picture = document("a")
     picture["cells"][0]["outputs"].append({"output_type": "display_data", "data": {"image/png": "AAAA"}})
-    assert [c.lines[-1] for c in compare_cells("n", document("a"), picture)] == ["+(a picture)"]
+    [change] = compare_cells("n", document("a"), picture)
+    assert change.lines[-1].startswith("+(a picture that cannot be read, ")
+
+
+def draw(height: float, title: str = "") -> str:
+    """Draw a bar of a height; return the PNG as notebooks keep it."""
+    figure = Figure(figsize=(1, 1))
+    figure.add_subplot().bar(["a"], [height])
+    written = io.BytesIO()
+    figure.savefig(written, format="png", metadata={"Title": title})
+    return base64.b64encode(written.getvalue()).decode()
+
+
+def test_pictures_are_compared_by_their_pixels() -> None:
+    """A bar of another height is a change, what else stands in the file is none; of a dated one the size counts."""
+
+    def document(picture: str, *tags: str) -> dict[str, Any]:
+        output = {"output_type": "display_data", "data": {"image/png": picture, "text/plain": "<Figure>"}}
+        return {"cells": [{"cell_type": "code", "metadata": {"tags": list(tags)}, "outputs": [output]}]}
+
+    assert compare_cells("n", document(draw(1)), document(draw(1, "again"))) == []
+    [change] = compare_cells("n", document(draw(1)), document(draw(2)))
+    assert any(line.startswith("+(a picture, 100 x 100, ") for line in change.lines)
+    assert compare_cells("n", document(draw(1), "dated-picture"), document(draw(2), "dated-picture")) == []
