@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 
 class QualityGateError(Exception):
-    """Too many rows are rejected, no file can be read, or a rule is broken; nothing was published."""
+    """Too many rows are rejected, or a rule is broken; nothing was published."""
 
 
 def refuse(place: publication.Place, refusal: gates.Refusal) -> QualityGateError:
