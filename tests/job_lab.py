@@ -74,7 +74,7 @@ class JobLab:
         if not conf.is_dir():
             options = spark.choose_jvm_options(0)
             properties = spark.spark_properties(self.stack.lake, self.work, options, {})
-            properties["spark.driver.extraJavaOptions"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+            properties["spark.driver.extraJavaOptions"] = " ".join(options.flags[1:])  # the heap is a property
             spark.write_configuration(self.work, properties)
         key = self.stack.key("glue")
         return {

@@ -4,11 +4,13 @@ Spark starts once instead of for each run. What runs is job.main, as Glue would 
 """
 
 import json
+import os
 import sys
 
 import job
 
-answers, sys.stdout = sys.stdout, sys.stderr
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)  # what the JVM says on its standard output is no answer
 for line in sys.stdin:
     try:
         job.main(json.loads(line))

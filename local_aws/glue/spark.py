@@ -66,7 +66,8 @@ class JvmOptions:
     @property
     def flags(self) -> list[str]:
         """The options as java takes them."""
-        compiler = ["-XX:TieredStopAtLevel=1"] if self.compiler == "C1" else []
+        # With C1 alone a JVM has 48 MB for compiled code. A job after its rehearsal comes near; then none is compiled.
+        compiler = ["-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m"] if self.compiler == "C1" else []
         return [f"-Xmx{self.heap}", f"-XX:+Use{self.collector}GC", *compiler]
 
 
