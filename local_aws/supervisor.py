@@ -141,6 +141,7 @@ class Supervisor:
         self._record()
         state.update_endpoints(self._home, change)
         if not self._published:
+            (self._home / state.ACTIVITY).touch()  # idle counts from here, however long the start took
             say("all servers answer")
         self._published = new
 
@@ -153,7 +154,7 @@ class Supervisor:
             say("the state folder is gone: stopping")
             self._stopping = True
         elif time.time() - activity.stat().st_mtime > self._idle_seconds:
-            if any(child.state == "running" and child.server.busy(child.port) for child in self.children):
+            if any(_is_in_use(child) for child in self.children):
                 activity.touch()
             else:
                 say(f"nothing was asked for {self._idle_seconds / 3600:g} hours: stopping")
@@ -187,6 +188,10 @@ class Supervisor:
             os.read(self._wakeup, 4096)
         except BlockingIOError:
             pass
+
+
+def _is_in_use(child: Child) -> bool:
+    return child.state == "starting" or (child.state == "running" and child.server.busy(child.port))
 
 
 def say(text: str) -> None:

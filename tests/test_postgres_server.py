@@ -286,10 +286,10 @@ def test_programs_on_path_are_the_fallback(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_client_keeps_the_stack_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection counts as activity; when it is closed, the idle stack stops."""
-    monkeypatch.setenv("WORKBENCH_IDLE_HOURS", str(1 / 3600))
+    monkeypatch.setenv("WORKBENCH_IDLE_HOURS", str(3 / 3600))
     endpoints = begin(folder)
     with connect(folder, endpoints):
-        time.sleep(3)
+        time.sleep(8)
         assert is_locked(folder)
     deadline = time.monotonic() + 20
     while is_locked(folder) and time.monotonic() < deadline:

@@ -13,6 +13,7 @@ import json
 import os
 import queue
 import runpy
+import select
 import signal
 import socket
 import struct
@@ -28,6 +29,7 @@ from typing import Any
 JVM_SECONDS = 120.0
 OUT_OF_MEMORY = 3  # the exit code of -XX:+ExitOnOutOfMemoryError
 MESSAGE_CHARACTERS = 2000
+RELAY_SECONDS = 2.0
 
 
 class SparkStartError(Exception):
@@ -47,6 +49,7 @@ def _leave(ending: list[int]) -> None:
     if ending:
         sys.stdout.flush()
         sys.stderr.flush()
+        _finish_relays()
         os._exit(ending[0])
 
 
@@ -65,6 +68,7 @@ def _perform(mode: str, specification: str, descriptor: str) -> int:
             print("this process stands ready", flush=True)  # in its own log; a run's begins with the next line
             os.write(channel, b"ready\n")
         log = logs.get()
+        _finish_relays()
         for number in (1, 2):
             os.dup2(log, number)
         wanted = json.loads(Path(specification).read_text(encoding="utf-8"))
@@ -107,10 +111,37 @@ def _warm_up(wanted: dict[str, Any], logs: "queue.SimpleQueue[int]") -> None:
     found["warm_up"](wanted, lambda: not logs.empty())
 
 
-def _relay(reading: int) -> None:
+class _Relay(threading.Thread):
     """Pass on what the JVM prints to wherever this process prints now: a standby's log is the run's only later."""
-    while block := os.read(reading, 1 << 16):
-        os.write(2, block)
+
+    def __init__(self, reading: int) -> None:
+        super().__init__(daemon=True)
+        self._reading, self._passing = reading, threading.Lock()
+
+    def run(self) -> None:
+        """Pass on block by block until the JVM has closed its end; nothing is taken but under the lock."""
+        while True:
+            select.select([self._reading], [], [])
+            with self._passing:
+                block = os.read(self._reading, 1 << 16)
+                os.write(2, block)
+            if not block:
+                return
+
+    def finish(self) -> None:
+        """Wait until what the JVM has printed up to now is passed on."""
+        deadline = time.monotonic() + RELAY_SECONDS
+        while time.monotonic() < deadline and self.is_alive():
+            with self._passing:
+                if not select.select([self._reading], [], [], 0)[0]:
+                    return
+            time.sleep(0.001)
+
+
+def _finish_relays() -> None:
+    for thread in threading.enumerate():
+        if isinstance(thread, _Relay):
+            thread.finish()
 
 
 def _launch_jvm(wanted: dict[str, Any], relayed: bool) -> "subprocess.Popen[bytes]":
@@ -129,7 +160,7 @@ def _launch_jvm(wanted: dict[str, Any], relayed: bool) -> "subprocess.Popen[byte
     jvm = subprocess.Popen(wanted["java"], env=environment, stdin=reading, stdout=telling, stderr=telling)
     for descriptor in (reading, telling):
         os.close(descriptor)
-    threading.Thread(target=_relay, args=(told,), daemon=True).start()
+    _Relay(told).start()
     return jvm
 
 
