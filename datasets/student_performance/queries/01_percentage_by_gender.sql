@@ -1,5 +1,5 @@
 -- title: Average final percentage by gender
 -- question: Do girls and boys reach different results?
--- chart: bar x=gender y=_col1
+-- chart: bar x=gender y=average_percentage
 -- unit: percent
-SELECT gender, AVG(final_percentage) FROM {table} GROUP BY gender
+SELECT gender, AVG(final_percentage) AS average_percentage FROM {table} GROUP BY gender
