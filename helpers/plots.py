@@ -119,7 +119,7 @@ def _describe_values(numbers: pd.DataFrame, unit: str) -> str:
 
 
 def _new_axes(title: str, rows: float) -> "Axes":
-    figure, axes = plt.subplots(figsize=(_WIDTH, min(7.0, 1.5 + 0.36 * rows)), dpi=_DPI, layout="constrained")
+    figure, axes = plt.subplots(figsize=(_WIDTH, min(7.0, 1.5 + 0.36 * rows)), dpi=_DPI)
     axes.set_title(title, loc="left", fontsize=12)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

@@ -212,7 +212,7 @@ def _keep_calls_local(home: Path, endpoints: dict[str, Any]) -> None:
     for name in ("NO_PROXY", "no_proxy"):
         others = os.environ.get(name)
         os.environ[name] = f"{LOOPBACK},{others}" if others else LOOPBACK
-    boto3.setup_default_session()  # one made earlier would keep the environment that it saw
+    boto3.DEFAULT_SESSION = None  # one made earlier would keep the environment that it saw; the next use makes another
     if "awswrangler" in sys.modules:
         sys.modules["awswrangler"].config.reset()
 

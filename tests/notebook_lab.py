@@ -24,11 +24,13 @@ def make_notebook(folder: Path, *cells: str, parameters: str = 'dataset: str = "
     return read_notebook(path)
 
 
-def execute(folder: Path, *cells: str, seconds: float = 60.0, run_id: str = "r1") -> tuple[StepOutcome, dict[str, Any]]:
-    """Execute cells as the runner does; return the outcome and the executed notebook."""
+def execute(
+    folder: Path, *cells: str, seconds: float = 60.0, run_id: str = "r1", then: str = "", name: str = "01_small"
+) -> tuple[StepOutcome, dict[str, Any]]:
+    """Execute cells as the runner does, as a notebook that `then` follows; return the outcome and the executed copy."""
     (folder / "out").mkdir(exist_ok=True)
-    output = folder / "out" / "01_small.ipynb"
-    outcome = execute_notebook(Execution(make_notebook(folder, *cells), output, {}, run_id, seconds))
+    output, following = folder / "out" / f"{name}.ipynb", folder / "out" / f"{then}.ipynb" if then else None
+    outcome = execute_notebook(Execution(make_notebook(folder, *cells), output, {}, run_id, seconds, following))
     return outcome, json.loads(output.read_text())
 
 
@@ -39,9 +41,11 @@ def states(document: dict[str, Any]) -> list[str]:
 
 if __name__ == "__main__":  # python notebook_lab.py FOLDER CELL…: a runner of its own, to be killed
     from workbench.errors import Interrupted
+    from workbench.leftovers import watched
 
     try:
-        ended, _ = execute(Path(sys.argv[1]), *sys.argv[2:])
+        with watched("r1"):
+            ended, _ = execute(Path(sys.argv[1]), *sys.argv[2:])
         print(ended.status, flush=True)
     except Interrupted:
         print("interrupted", flush=True)

@@ -2,16 +2,19 @@
 
 import fcntl
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from notebook_lab import execute
 
-from workbench import warm_kernels
+from workbench import spare_kernels, warm_kernels
 from workbench.kernels import SocketKernelManager
+from workbench.leftovers import end_spare
 from workbench.warm_kernels import stop_server
 
 PLOT = (
@@ -93,6 +96,53 @@ def test_the_projects_own_modules_are_not_preloaded(tmp_path: Path) -> None:
     """A kernel imports the project's modules as they are on disk when it runs."""
     source = "import sys\nprint([name for name in sys.modules if name.split('.')[0] in ('helpers', 'workbench')])"
     assert outputs(execute(tmp_path, source)[1])[0].strip() == "[]"
+
+
+TELL = "import os, time\ntime.sleep(1.5)\nprint(os.getpid(), os.environ['WORKBENCH_STEP_RESULT'], 'left' in dir())"
+
+
+def spare_pid() -> int | None:
+    """Return the spare kernel's number."""
+    return spare_kernels._SPARE[0].kernel.pid if spare_kernels._SPARE else None
+
+
+def test_the_next_notebooks_kernel_is_there_beforehand(tmp_path: Path) -> None:
+    """It is forked while the one before works, has its own environment and nothing of the other, and ends with it."""
+    first = outputs(execute(tmp_path, TELL + "\nleft = 1", then="02")[1])[0].split()
+    waiting = spare_pid()
+    outcome, document = execute(tmp_path, TELL, then="03", name="02")
+    second = outputs(document)[0].split()
+    assert waiting is not None and waiting == int(second[0]) != int(first[0]) and outcome.kernel == "forked"
+    assert second[1] == str(tmp_path / "out" / "02.result.json") and second[2] == "False"
+    assert not psutil.pid_exists(waiting)
+    last = spare_pid()
+    end_spare()
+    assert last is not None and spare_pid() is None and has_ended(last)
+
+
+def test_a_spare_kernel_that_does_not_fit_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for another notebook, or for another environment, or one that died meanwhile, is replaced by a new one."""
+    for name, told, dies in (("02", "1", False), ("01_small", "1", False), ("02", None, True)):
+        execute(tmp_path, TELL, then="02")
+        waiting = spare_pid()
+        assert waiting is not None
+        if dies:
+            os.kill(waiting, signal.SIGKILL)
+        with monkeypatch.context() as patch:
+            if told and name == "02":
+                patch.setenv("TOLD", told)
+            _, document = execute(tmp_path, TELL, name=name)
+        found = outputs(document)[0].split()
+        assert int(found[0]) != waiting and found[1] == str(tmp_path / "out" / f"{name}.result.json")
+        assert has_ended(waiting) and spare_pid() is None
+
+
+def has_ended(pid: int) -> bool:
+    """Say whether a process is gone within a few seconds."""
+    deadline = time.monotonic() + 5
+    while psutil.pid_exists(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not psutil.pid_exists(pid)
 
 
 def test_sockets_lie_in_a_private_folder() -> None:

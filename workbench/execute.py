@@ -22,7 +22,7 @@ from typing import Any
 from workbench.errors import Interrupted
 from workbench.executed import SCHEME, AtomicHandler, mend, read_cell_seconds
 from workbench.interruption import OutOfTime, stoppable
-from workbench.leftovers import RUN_MARK, end_kernels, watched
+from workbench.leftovers import RUN_MARK, end_kernels
 from workbench.notebooks import ROOT, Notebook
 from workbench.redaction import redact_file
 
@@ -33,13 +33,19 @@ KERNEL_DEATH = "the kernel died, which is often for want of memory; its last wor
 
 @dataclass(frozen=True)
 class Execution:
-    """One execution of a notebook: where its executed copy goes, and how many seconds it may take."""
+    """One execution of a notebook: where its executed copy goes, how many seconds it may take, and what follows it."""
 
     notebook: Notebook
     output: Path
     parameters: dict[str, Any]
     run_id: str
     seconds: float
+    following: Path | None = None
+
+    @staticmethod
+    def result_of(output: Path) -> Path:
+        """Return where the notebook of an executed copy is told to leave its figures."""
+        return output.with_suffix(".result.json")
 
 
 @dataclass(frozen=True)
@@ -60,12 +66,12 @@ def execute_notebook(execution: Execution) -> StepOutcome:
         Interrupted: Ctrl-C, SIGTERM or SIGHUP.
     """
     notebook, output = execution.notebook, execution.output
-    result = output.with_suffix(".result.json")
+    result = execution.result_of(output)
     result.unlink(missing_ok=True)
     kernels: list[str] = []
     error: dict[str, Any] | None = {"type": "Interrupted", "message": "stopped from outside", "exit_code": 130}
     try:
-        with stoppable(execution.seconds), watched(execution.run_id), _told(execution, result):
+        with stoppable(execution.seconds), _told(execution, result):
             error = _run_papermill(execution, kernels)
     except OutOfTime:
         message = f"took longer than {execution.seconds:g} s; raise step_seconds or run_seconds in workbench.yaml"
@@ -115,6 +121,8 @@ def _run_papermill(execution: Execution, kernels: list[str]) -> dict[str, Any] |
     start_server(wait=True)
     _prepare_papermill()
     _import_ahead()
+    after = execution.following
+    following = {RESULT_VARIABLE: str(execution.result_of(after))} if after else {}
     known = {name: value for name, value in execution.parameters.items() if name in execution.notebook.schema}
     try:
         papermill.execute_notebook(
@@ -125,7 +133,7 @@ def _run_papermill(execution: Execution, kernels: list[str]) -> dict[str, Any] |
             progress_bar=False,
             engine_name=NAME,
             shutdown_kernel="immediate",
-            kernel_manager_class=log_kernels(execution.output.parent / KERNELS_LOG, kernels),
+            kernel_manager_class=log_kernels(execution.output.parent / KERNELS_LOG, kernels, following),
         )
     except PapermillExecutionError as error:
         return {"cell": error.exec_count, "type": error.ename, "message": error.evalue, "exit_code": 1}
@@ -170,7 +178,8 @@ def _prepare_papermill() -> None:
 def _import_ahead() -> None:
     """Import, while kernels work, what the end of a run needs, which else would come behind the last of them."""
     if "duckdb" not in sys.modules:
-        names = ("duckdb", "mistune", "workbench.pages.run_page", "workbench.pages.index_page")
+        names = ["duckdb", "mistune", "workbench.pages.run_page", "workbench.pages.index_page"]
+        names += ["helpers.load_postgres_history", "workbench.summary", "workbench.dashboards"]
         threading.Thread(target=lambda: [importlib.import_module(name) for name in names], daemon=True).start()
 
 

@@ -6,9 +6,9 @@ Kept in runs/<run_id>/keys.json, a notebook an entry: `parts` (name -> hash, or 
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -20,6 +20,12 @@ from workbench.record import StepRecord, hash_lock
 from workbench.request import Request
 
 Parts = dict[str, Any]
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+helpers(?:\.(\w+))?[ \t]+import[ \t]*(\([^)]*\)|[^\n]*)"
+    r"|import[ \t]+([^\n]*\bhelpers\.[^\n]*))",
+    re.MULTILINE,
+)
+_NAME = re.compile(r"(?:^|,|\()\s*(\w+)")
 _READ_BYTES = 256 * 1024 * 1024  # of more than this, sizes and times of local files stand for their content
 
 
@@ -158,19 +164,17 @@ def hash_helpers(notebook: Notebook) -> dict[str, str]:
 
 @lru_cache(maxsize=1024)  # a helper is imported by several notebooks, and looked at for the plan and for each step
 def _imported(source: str) -> tuple[str, ...]:
-    """Return the modules of helpers that a source imports, wherever in it."""
-    if "helpers" not in source:
-        return ()
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except SyntaxError:  # a cell with a magic; the kernel will say what is wrong with it
-        return ()
-    names = [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
-    names += [
-        f"helpers.{a.name}" for n in nodes if isinstance(n, ast.ImportFrom) and n.module == "helpers" for a in n.names
-    ]
-    names += [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    return tuple(name.split(".")[1] for name in names if name.startswith("helpers."))
+    """Return the modules of helpers that a source imports, wherever in it; one that a text only speaks of does no harm.
+
+    Parsing them all would take as long as starting a kernel.
+    """
+    names: list[str] = []
+    for module, taken, listed in _IMPORT.findall(source):
+        if module:
+            names.append(module)
+        names += _NAME.findall(taken) if taken and not module else []
+        names += [name.split(".")[1] for name in re.findall(r"helpers\.\w+", listed)]
+    return tuple(dict.fromkeys(names))
 
 
 def _list_inputs(name: str, services: Services) -> dict[str, str]:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,21 +102,29 @@ def _describe_table(
     _download(session, place["uri"], source)
     described = connection.execute(f"DESCRIBE SELECT * FROM {_csv(source)}").fetchall()
     names = [row[0] for row in described]
-    sums = ", ".join(f'sum(hash("{_quoted(name)}")::HUGEINT) % 18446744073709551557' for name in names)
-    row = connection.execute(f"SELECT count(*), {sums} FROM {_csv(source)}").fetchone()
-    assert row is not None
-    columns = {name: _hex(value) for name, value in zip(names, row[1:], strict=True)}
-    return {"rows": int(row[0]), "checksum": _checksum(connection, source, names), "columns": columns}
+    rows, whole, *sums = _hash(connection, source, names, (f'"{_quoted(name)}"' for name in names))
+    columns = {name: _hex(value) for name, value in zip(names, sums, strict=True)}
+    return {"rows": int(rows), "checksum": _say_checksum(names, rows, whole), "columns": columns}
 
 
 def _checksum(connection: duckdb.DuckDBPyConnection, source: Path, names: list[str]) -> str:
     """Return a checksum of the rows of a CSV, whatever their order."""
+    return _say_checksum(names, *_hash(connection, source, names))
+
+
+def _hash(
+    connection: duckdb.DuckDBPyConnection, source: Path, names: list[str], others: Iterable[str] = ()
+) -> tuple[Any, ...]:
+    """Return the number of rows of a CSV, the sum of their hashes, and that of each other expression, in one pass."""
     row = ", ".join(f'"{_quoted(name)}"' for name in names)
-    statement = f"SELECT count(*), sum(hash(row({row}))::HUGEINT) % 18446744073709551557 FROM {_csv(source)}"
-    found = connection.execute(statement).fetchone()
+    sums = ", ".join(f"sum(hash({each})::HUGEINT) % 18446744073709551557" for each in (f"row({row})", *others))
+    found = connection.execute(f"SELECT count(*), {sums} FROM {_csv(source)}").fetchone()
     assert found is not None
-    told = json.dumps([names, int(found[0]), _hex(found[1])])
-    return hashlib.sha256(told.encode()).hexdigest()[:32]
+    return tuple(found)
+
+
+def _say_checksum(names: list[str], rows: Any, whole: Any) -> str:
+    return hashlib.sha256(json.dumps([names, int(rows), _hex(whole)]).encode()).hexdigest()[:32]
 
 
 def _hex(value: Any) -> str:

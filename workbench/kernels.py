@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import os
 import shutil
-import tempfile
 import time
 from pathlib import Path
 from queue import Empty
@@ -16,9 +16,12 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
+from workbench import spare_kernels
+from workbench.kernel_leases import ForkedKernel
 from workbench.warm_kernels import NAME, register
 
 _ASK_SECONDS = 1.0
+_SPARE_SECONDS = 0.3  # after a kernel's start, which it must not slow down
 _RECONNECT_MS = 10  # the client is there before the kernel listens; the default waits 100 ms more
 
 
@@ -64,20 +67,29 @@ class SocketKernelManager(AsyncKernelManager):
     """Start a kernel on Unix sockets below a folder of its own, mode 0700, removed with the kernel.
 
     What the kernel's process itself prints (libraries in C, warnings at its end) goes to `printed`; `kinds` is told
-    how each kernel was started, `forked` or `cold`.
+    how each kernel was started, `forked` or `cold`; `following` is what the next notebook's kernel has in its
+    environment instead, which is then forked beforehand.
     """
 
     printed = Path(os.devnull)
     kinds: ClassVar[list[str]] = []
+    following: ClassVar[dict[str, str]] = {}
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         register()
         self.client_factory = SocketKernelClient
-        # short, since a socket's path has at most 104 bytes; the pid tells later whose it was
-        self.folder = Path(tempfile.mkdtemp(prefix=f"wb-kernel-{os.getpid()}-"))
+        self.asked: tuple[list[str], dict[str, Any]] | None = None
         self.transport = "ipc"
-        self.ip = str(self.folder / "k")  # the kernel appends -1 … -5
+        self._spare = spare_kernels.take()
+        if self._spare is not None:
+            self.folder = self._spare.folder
+            self.load_connection_info(self._spare.connection)
+            self.connection_file = self._spare.file
+            self._connection_file_written = True  # the spare kernel has read it, or is about to
+        else:
+            self.folder = spare_kernels.make_folder()
+            self.ip = str(self.folder / "k")  # the kernel appends -1 … -5
 
     @property
     def kernel_spec(self) -> KernelSpec | None:
@@ -92,8 +104,35 @@ class SocketKernelManager(AsyncKernelManager):
     async def _async_start_kernel(self, **settings: Any) -> None:
         with self.printed.open("ab") as stream:
             await super()._async_start_kernel(**{**settings, "stdout": stream, "stderr": stream})
+        if self.following:
+            asyncio.get_running_loop().call_later(_SPARE_SECONDS, self._prepare_spare)
 
     start_kernel = _async_start_kernel
+
+    def take_spare(self, command: list[str], settings: dict[str, Any]) -> ForkedKernel | None:
+        """Return the spare kernel whose connection this manager has, if it is what is asked for now; else end it."""
+        spare, self._spare = self._spare, None
+        if spare is None:
+            return None
+        if spare.fits(command, settings):
+            spare.kernel.lease()
+            return spare.kernel
+        spare.end()
+        return None
+
+    def _prepare_spare(self) -> None:
+        """Have the next notebook's kernel forked, which then sets itself up while this one works."""
+        if self.asked is not None and self.has_kernel:
+            command, settings = self.asked
+            with self.printed.open("ab") as stream:
+                spare_kernels.prepare(command, {**settings, "stdout": stream, "stderr": stream}, self.following)
+
+    async def _async_wait(self, pollinterval: float = 0.1) -> None:
+        """Wait for the kernel's end; jupyter_client's own way looks for it only now and then."""
+        process: Any = getattr(self.provisioner, "process", None)
+        if isinstance(process, ForkedKernel):
+            await process.ended()
+        await super()._async_wait(pollinterval)
 
     async def _async_cleanup_resources(self, restart: bool = False) -> None:
         await super()._async_cleanup_resources(restart)
@@ -103,6 +142,12 @@ class SocketKernelManager(AsyncKernelManager):
     cleanup_resources = _async_cleanup_resources
 
 
-def log_kernels(path: Path, kinds: list[str]) -> type[SocketKernelManager]:
-    """Return the manager whose kernels' own output is added to `path`, and which tells `kinds` how each was started."""
-    return type("LoggedKernelManager", (SocketKernelManager,), {"printed": path, "kinds": kinds})
+def log_kernels(path: Path, kinds: list[str], following: dict[str, str]) -> type[SocketKernelManager]:
+    """Return the manager whose kernels' own output is added to `path`, and which tells `kinds` how each was started.
+
+    Args:
+        following: what the next notebook's kernel has in its environment instead; empty where none follows.
+    """
+    return type(
+        "LoggedKernelManager", (SocketKernelManager,), {"printed": path, "kinds": kinds, "following": following}
+    )

@@ -27,14 +27,20 @@ def end_kernels(run_id: str) -> int:
     """Kill the kernels of a run and every process that they started; return how many there were."""
     import psutil
 
-    warm = sys.modules.get("workbench.warm_kernels")  # not there: this process has had no kernel
-    forked = warm.end_leases() if warm else 0
+    leases = sys.modules.get("workbench.kernel_leases")  # not there: this process has had no kernel
+    forked = leases.end_leases() if leases else 0
     found = [process for process in psutil.process_iter() if _is_left(process, run_id)]
     for process in found:
         with contextlib.suppress(psutil.Error):
             process.kill()
     psutil.wait_procs(found, timeout=5)
     return forked + len(found)
+
+
+def end_spare() -> None:
+    """End the kernel that was forked for a notebook whose turn did not come."""
+    if spares := sys.modules.get("workbench.spare_kernels"):
+        spares.drop()
 
 
 @contextlib.contextmanager

@@ -213,3 +213,19 @@ def describe_environment() -> dict[str, Any]:
         "packages": len(names),
         "packages_sha256": hashlib.sha256("\n".join(names).encode()).hexdigest(),
     }
+
+
+def take_figures(step: StepRecord, manifest: Manifest, figures: dict[str, Any]) -> None:
+    """Copy what a notebook recorded into the step and the run."""
+    step.rows_in = figures.get("rows_in")
+    step.rows_out = figures.get("rows_out")
+    step.rows_quarantined = figures.get("rows_quarantined")
+    step.outputs = list(figures.get("outputs", []))
+    named = ("job_run_id", "quarantined_by_reason", "rules", "uploaded", "changed", "inputs", "verification")
+    step.details = {name: figures[name] for name in named if name in figures}
+    known = {entry["uri"] for entry in manifest.inputs}
+    manifest.inputs += [entry for entry in figures.get("inputs", []) if entry["uri"] not in known]
+    manifest.outputs += step.outputs
+    for name, amount in (figures.get("cost") or {}).items():
+        manifest.cost[name] = manifest.cost.get(name, 0) + amount
+    manifest.answer = figures.get("answer") or manifest.answer

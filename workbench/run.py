@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from workbench.failure_hook import tell_failure
 from workbench.fingerprint import Services, describe_outputs, describe_parts
 from workbench.interruption import OutOfTime, deaf, stoppable
 from workbench.kept import carry_results, keep_results
-from workbench.leftovers import end_kernels, stop_services
+from workbench.leftovers import end_kernels, end_spare, stop_services, watched
 from workbench.lineage import emit
 from workbench.locks import hold_dataset, is_held
 from workbench.notebooks import Notebook
@@ -32,6 +33,7 @@ from workbench.record import (
     point_latest,
     release_space,
     reserve_space,
+    take_figures,
     utc_now,
     write_manifest,
 )
@@ -83,14 +85,17 @@ def run_request(request: Request, output: Output) -> Manifest:
     with hold_dataset(lock_folder(request), request.run_id, request.wait, output.line):
         services = Services(request)
         decisions = resume(request) if request.resume else plan(request, services)
-        if any(decision.runs for decision in decisions):
+        executes = any(decision.runs for decision in decisions)
+        if executes:
             from workbench.warm_kernels import start_server
 
             start_server()  # it imports for two seconds, beside what comes next
+            _ = services.session  # what it sets in the environment, every kernel is to have
         with stoppable(request.settings.run_seconds):
             course = _open(request, started, output)
             try:
-                _perform(course, decisions, services)
+                with watched(request.run_id) if executes else contextlib.nullcontext():
+                    _perform(course, decisions, services)
             finally:
                 _close(course)
     return course.manifest
@@ -182,6 +187,7 @@ def _close(course: Course) -> None:
     """Stop what a run that did not succeed left under way, and write its last record."""
     manifest, request = course.manifest, course.request
     with deaf():
+        end_spare()
         if manifest.status != "succeeded":
             stopped = stop_services(request.run_id, request.dataset, request.profile, manifest.started_at)
             if stopped:
@@ -264,8 +270,9 @@ def _attempt(course: Course, notebook: Notebook, begun: float) -> Any:
 
     request = course.request
     left = min(request.settings.step_seconds - (time.monotonic() - begun), course.seconds_left)
-    output = course.folder / notebook.path.name
-    return execute_notebook(Execution(notebook, output, request.parameters, request.run_id, round(left, 3)))
+    output, after = course.folder / notebook.path.name, request.notebooks[request.notebooks.index(notebook) + 1 :]
+    following = course.folder / after[0].path.name if after else None
+    return execute_notebook(Execution(notebook, output, request.parameters, request.run_id, round(left, 3), following))
 
 
 def _pause(course: Course, notebook: Notebook, attempt: int, error: dict[str, Any]) -> None:
@@ -282,19 +289,3 @@ def _pause(course: Course, notebook: Notebook, attempt: int, error: dict[str, An
         from workbench.stack import bring_up, default_home
 
         bring_up(default_home(), course.output.line)
-
-
-def take_figures(step: StepRecord, manifest: Manifest, figures: dict[str, Any]) -> None:
-    """Copy what a notebook recorded into the step and the run."""
-    step.rows_in = figures.get("rows_in")
-    step.rows_out = figures.get("rows_out")
-    step.rows_quarantined = figures.get("rows_quarantined")
-    step.outputs = list(figures.get("outputs", []))
-    named = ("job_run_id", "quarantined_by_reason", "rules", "uploaded", "changed", "inputs", "verification")
-    step.details = {name: figures[name] for name in named if name in figures}
-    known = {entry["uri"] for entry in manifest.inputs}
-    manifest.inputs += [entry for entry in figures.get("inputs", []) if entry["uri"] not in known]
-    manifest.outputs += step.outputs
-    for name, amount in (figures.get("cost") or {}).items():
-        manifest.cost[name] = manifest.cost.get(name, 0) + amount
-    manifest.answer = figures.get("answer") or manifest.answer

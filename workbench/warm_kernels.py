@@ -12,7 +12,6 @@ import fcntl
 import hashlib
 import json
 import os
-import select
 import signal
 import socket
 import stat
@@ -29,6 +28,7 @@ from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from workbench import kernel_server
+from workbench.kernel_leases import ForkedKernel
 from workbench.record import hash_lock
 
 NAME = "workbench-fork"
@@ -38,52 +38,6 @@ _START_SECONDS = 30.0
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 _STARTED: list[subprocess.Popen[bytes]] = []  # kept, since one that is let go complains that it still runs
-_LEASES: dict[int, socket.socket] = {}  # pid -> the connection that keeps the kernel alive
-
-
-class ForkedKernel:
-    """What jupyter_client takes for a subprocess.Popen: a kernel that another process forked."""
-
-    stdin = stdout = stderr = None
-
-    def __init__(self, connection: socket.socket, pid: int, handle: int) -> None:
-        self.connection = connection
-        self.pid = pid
-        self.handle = handle
-        self.returncode: int | None = None
-        _LEASES[pid] = connection
-
-    def poll(self) -> int | None:
-        """Return the exit code, or None while the kernel runs."""
-        if self.returncode is None and select.select([self.handle], [], [], 0)[0]:
-            self.connection.settimeout(2)
-            try:
-                self.returncode = int(json.loads(self.connection.makefile().readline())["code"])
-            except (OSError, ValueError, KeyError):
-                self.returncode = -signal.SIGKILL  # the server died, and its kernels with it
-            _LEASES.pop(self.pid, None)
-            self.connection.close()
-            os.close(self.handle)
-        return self.returncode
-
-    def wait(self, timeout: float | None = None) -> int | None:
-        """Wait for the end and return the exit code; None where `timeout` seconds were not enough."""
-        if self.poll() is None:
-            select.select([self.handle], [], [], timeout)
-        return self.poll()
-
-    def send_signal(self, number: int) -> None:
-        """Send a signal to the kernel, if it still runs."""
-        if self.poll() is None:
-            signal.pidfd_send_signal(self.handle, number)
-
-    def kill(self) -> None:
-        """Kill the kernel."""
-        self.send_signal(signal.SIGKILL)
-
-    def terminate(self) -> None:
-        """Ask the kernel to end."""
-        self.send_signal(signal.SIGTERM)
 
 
 class ForkProvisioner(LocalProvisioner):
@@ -100,12 +54,14 @@ class ForkProvisioner(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Start a kernel and return its connection information."""
+        manager: Any = self.parent
+        forked = manager.take_spare(cmd, kwargs)
         try:
-            forked = fork_kernel(cmd, kwargs)
+            forked = forked or fork_kernel(cmd, kwargs)
         except (OSError, ValueError, EOFError):
             forked = None
-        manager: Any = self.parent
         manager.kinds.append("forked" if forked else "cold")
+        manager.asked = (cmd, kwargs)
         if forked is None:
             if sys.platform.startswith("linux"):
                 kwargs["preexec_fn"] = _end_with_parent
@@ -121,7 +77,7 @@ def _end_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def fork_kernel(cmd: list[str], settings: dict[str, Any]) -> ForkedKernel | None:
+def fork_kernel(cmd: list[str], settings: dict[str, Any], leased: bool = True) -> ForkedKernel | None:
     """Have a kernel forked with this environment, folder and output; None where no server answers."""
     if not _is_wanted() or "ipykernel_launcher" not in cmd or not (server := server_socket()).exists():
         return None
@@ -144,7 +100,10 @@ def fork_kernel(cmd: list[str], settings: dict[str, Any]) -> ForkedKernel | None
         connection.close()
         raise
     connection.settimeout(None)
-    return ForkedKernel(connection, pid, handles[0])
+    kernel = ForkedKernel(connection, pid, handles[0])
+    if leased:
+        kernel.lease()
+    return kernel
 
 
 def _send(connection: socket.socket, request: dict[str, Any], streams: list[Any]) -> None:
@@ -156,14 +115,6 @@ def _send(connection: socket.socket, request: dict[str, Any], streams: list[Any]
         connection.sendall(content)
     finally:
         os.close(nothing)
-
-
-def end_leases() -> int:
-    """Give up every kernel that this process still holds, which kills it; return how many there were."""
-    count = len(_LEASES)
-    for pid in list(_LEASES):
-        _LEASES.pop(pid).close()
-    return count
 
 
 def register() -> None:

@@ -17,10 +17,10 @@ from workbench.record import (
     describe_process,
     hash_lock,
     point_latest,
+    take_figures,
     utc_now,
     write_manifest,
 )
-from workbench.run import take_figures
 from workbench.runs import runs_folder
 from workbench.watch_chain import STEPS
 from workbench.watch_lost import JOB_RUN_ERROR, LOST_CHAIN

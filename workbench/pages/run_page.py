@@ -237,11 +237,10 @@ def read_kept(path: Path, limit: int) -> tuple[list[str], list[list[Any]]]:
         return [], []
     import duckdb
 
-    with duckdb.connect() as connection:
-        name = str(path).replace("'", "''")
-        found = connection.execute(f"SELECT * FROM read_parquet('{name}') LIMIT {int(limit)}")
-        names = [column[0] for column in found.description or []]
-        return names, [list(row) for row in found.fetchall()]
+    name = str(path).replace("'", "''")
+    found = duckdb.execute(f"SELECT * FROM read_parquet('{name}') LIMIT {int(limit)}")
+    names = [column[0] for column in found.description or []]
+    return names, [list(row) for row in found.fetchall()]
 
 
 def _notebooks(run: Run) -> str:
