@@ -1,7 +1,31 @@
-"""Run the command as `python -m workbench`."""
+"""Run the command, as `workbench` or as `python -m workbench`."""
 
+import atexit
+import contextlib
+import os
 import sys
 
 from workbench.cli import main
 
-sys.exit(main())
+
+def command() -> int:
+    """Run the command and return its exit code; the process then leaves at once.
+
+    Taking apart an interpreter that has loaded pandas, DuckDB and papermill takes as long as a small step.
+    """
+    ending: list[int] = []
+    atexit.register(_leave, ending)  # before all others, so that it is called after them
+    ending.append(main())
+    return ending[0]
+
+
+def _leave(ending: list[int]) -> None:
+    if ending:
+        with contextlib.suppress(OSError):  # a reader that is gone
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(ending[0])
+
+
+if __name__ == "__main__":
+    sys.exit(command())
