@@ -6,6 +6,7 @@ records can be compared with one that was made without it.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -202,8 +203,10 @@ def read_objects(
     nested = any(file.kind == JSON for file in files)
     size = sum(file.bytes for file in files)
     cleaned = layout.keep_shuffled(transform.clean(rows, contract, nested), contract, size)
-    names = layout.hash_names(spark, placed)
-    counts = [row.asDict() for row in transform.tally(cleaned, contract).collect()]
+    with ThreadPoolExecutor(1) as beside:
+        hashed = beside.submit(layout.hash_names, spark, placed)
+        counts = [row.asDict() for row in transform.tally(cleaned, contract).collect()]
+        names = hashed.result()
     for count in counts:
         path = names[count[transform.FILE]]
         count["file"] = origins.get(path) or key_of(path, source.bucket)

@@ -10,7 +10,7 @@ import io
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from botocore.exceptions import ClientError
 
 OBJECTS = 16
 HEAD_BYTES = 32 << 10  # of a file that is text
+FURTHER_RUNS = 3
 WHOLE_BYTES = 256 << 10  # one that can only be read as a whole is left out if it is larger
 RAW, TOKEN = "raw/", "rehearsal"
 
@@ -104,7 +105,8 @@ class Silent(registration.Registrar):  # type: ignore[misc]
 def rehearse(arguments: list[str], bucket: str, folder: str) -> None:
     """Run the job over the beginning of what the last run read: first over half of the objects, then over all.
 
-    So the second one is an increment, which reads what the first published.
+    So the second one is an increment, which reads what the first published. More runs over all follow, since the JVM
+    compiles what it has run often enough.
 
     Args:
         arguments: of the last run, as `job.main` takes them.
@@ -115,28 +117,31 @@ def rehearse(arguments: list[str], bucket: str, folder: str) -> None:
     contract = publication.read_json(s3, options["CURATED_BUCKET"], f"_contracts/{options['DATASET']}.json")
     contract |= {"dataset": RAW.removesuffix("/"), "quarantine_limit": 1.0}
     contract["quality"] = [{**rule, "severity": "warning"} for rule in contract.get("quality", ())]
-    sample = list(take_sample(s3, options["RAW_BUCKET"], f"{options['DATASET']}/"))
-    for turn, some in enumerate((sample[::2], sample[1::2])):
+    listed = publication.list_objects(s3, options["RAW_BUCKET"], f"{options['DATASET']}/")
+    sample = list(take_sample(s3, options["RAW_BUCKET"], listed))
+    if sum(found["bytes"] for found in listed) >= job.SMALL_BYTES:
+        job.SMALL_BYTES = 0  # what is rehearsed is evaluated as the whole is
+    for turn, some in enumerate((sample[::2], sample[1::2], *[[]] * FURTHER_RUNS)):
         for name, content in some:
             scratch.put_object(bucket, f"{RAW}{name}", content)
-        if some:
-            job.main([], open_scratch(scratch, bucket, contract, f"{TOKEN}-{turn}"))
+        if sample:
+            job.main([], open_scratch(scratch, bucket, contract, f"{TOKEN}-{turn}", full=turn > 1))
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder, exist_ok=True)
 
 
-def open_scratch(scratch: Any, bucket: str, contract: dict[str, Any], token: str) -> job.Run:
+def open_scratch(scratch: Any, bucket: str, contract: dict[str, Any], token: str, full: bool) -> job.Run:
     """Return a run that reads and writes the folder alone."""
     registrar = Silent("", contract)
     place = publication.Place(scratch, bucket, contract["dataset"], token, registrar)
     registration.connect(place)  # as a run does; nothing is asked of it
     source = reading.Source(scratch, bucket, contract, bucket, f"{place.temporary}copies/")
-    return job.Run(source, place, "", "", False, registrar, time.monotonic())
+    return job.Run(source, place, "", "", full, registrar, time.monotonic())
 
 
-def take_sample(s3: Any, bucket: str, prefix: str) -> Iterator[tuple[str, bytes]]:
-    """Yield name and beginning of some raw objects, the smallest first; text is cut behind a line."""
-    listed = [found for found in publication.list_objects(s3, bucket, prefix) if not reading.is_hidden(found["key"])]
+def take_sample(s3: Any, bucket: str, objects: Iterable[dict[str, Any]]) -> Iterator[tuple[str, bytes]]:
+    """Yield name and beginning of some of these raw objects, the smallest first; text is cut behind a line."""
+    listed = [found for found in objects if not reading.is_hidden(found["key"])]
     taken = 0
     for found in sorted(listed, key=lambda found: (found["bytes"], found["key"])):
         key, size = found["key"], found["bytes"]

@@ -18,6 +18,7 @@ from fault_lab import plant_faults
 
 from workbench.leftovers import RUN_MARK
 from workbench.notebooks import STEPS
+from workbench.warm_kernels import server_socket
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKOUT = ("workbench", "helpers", "local_aws", "infra", "glue", "lambdas", "datasets", "notebooks")
@@ -92,11 +93,15 @@ def test_every_event_at_every_notebook(
     good: dict[str, Any], tmp_path: Path, event: str, step: str, number: int
 ) -> None:
     """The status is right, nothing is left under way, and repair comes to the same tables (ROUNDS=5: five times)."""
-    end_and_repair(good, tmp_path, event, step, delay=0.2 + 0.6 * number)
+    took = good["steps"][STEPS.index(step)]["seconds"]
+    end_and_repair(good, tmp_path, event, step, delay=0.6 * took * (number + 0.5) / ROUNDS)
 
 
 def end_and_repair(good: dict[str, Any], folder: Path, event: str, step: str, delay: float = 1.0) -> None:
-    """Run, end the run at a step by an event, look at what is left, and repair."""
+    """Run, end the run at a step by an event, look at what is left, and repair.
+
+    A signal that comes `delay` seconds after the step began may find it over on a fast day: then it ends the next one.
+    """
     settings = folder / "settings.yaml"
     settings.write_text(f"retries: 0\nstep_seconds: {LIMIT_SECONDS if event == 'limit' else 600}\n")
     before = {record["run_id"] for record in records()}
@@ -115,8 +120,10 @@ def end_and_repair(good: dict[str, Any], folder: Path, event: str, step: str, de
     workbench("plan", "--dataset", DATASET)  # any next start settles a killed run
     record = next(record for record in records() if record["run_id"] == run_id)
     status = "failed" if event in ERRORS else "interrupted"
-    ended = next(each for each in record["steps"] if each["notebook"] == step)
-    assert (record["status"], ended["status"]) == (status, status)
+    at = next(at for at, each in enumerate(record["steps"]) if each["status"] != "succeeded")
+    ended, late = record["steps"][at], at - STEPS.index(step)
+    assert (record["status"], ended["status"]) == (status, status) and late in ((0,) if event in ERRORS else (0, 1))
+    assert {each["status"] for each in record["steps"][at + 1 :]} <= {"pending"}
     assert event not in ERRORS or ended["error"]["type"] == ERRORS[event]
     assert not left_under_way(run_id)
     copies = list(Path(os.environ["WORKBENCH_RUNS"]).glob(f"{run_id}/*.ipynb"))
@@ -126,7 +133,7 @@ def end_and_repair(good: dict[str, Any], folder: Path, event: str, step: str, de
     assert done.returncode == 0, done.stderr
     repaired = records()[-1]
     assert repaired["parent"] == {"run": run_id, "relation": "repairs"}
-    assert [each["status"] for each in repaired["steps"]].index("succeeded") == STEPS.index(step)
+    assert [each["status"] for each in repaired["steps"]].index("succeeded") == at
     assert repaired["table"] == good["table"]
     assert [a["checksum"] for a in repaired["answers"]] == [a["checksum"] for a in good["answers"]]
 
@@ -144,15 +151,22 @@ def wait_for_step(before: set[str], step: str) -> None:
     raise AssertionError(f"{step} did not start")
 
 
+def known_servers(server: str) -> set[int]:
+    """Return the fork servers of a socket: a kernel has its server's command line, but a server as its parent."""
+    return {process.pid for process in psutil.process_iter(["cmdline"]) if server in (process.info["cmdline"] or ())}
+
+
 def left_under_way(run_id: str) -> list[str]:
-    """Return the processes and job runs of a run that still run."""
+    """Return the processes and job runs of a run that still run, and forked kernels, which show no run's mark."""
     from helpers.session import open_session
 
-    found = []
+    found, server = [], str(server_socket())
     for process in psutil.process_iter():
         try:
             if process.environ().get(RUN_MARK) == run_id:
                 found.append(" ".join(process.cmdline()))
+            if server in process.cmdline() and process.ppid() in known_servers(server):
+                found.append(f"forked kernel {process.pid}")
         except psutil.Error:
             continue
     session = open_session("local")
