@@ -124,7 +124,7 @@ def test_figures_are_json_with_uris_and_an_answer(chain: Chain) -> None:
     """What each step gives to the run's record is plain JSON: URIs, counts, costs, the first answer."""
     figures = [chain.raw.figures(), chain.result.figures(), chain.answers.figures(), chain.loaded.figures()]
     text = json.dumps(figures)
-    assert json.loads(text)[2]["answer"]["columns"] == ["gender", "_col1"]
+    assert json.loads(text)[2]["answer"]["columns"] == ["gender", "average_percentage"]
     assert all(entry["uri"].startswith("s3://") for entry in figures[1]["inputs"])
     assert f"postgresql:analytics/{DATASET}" in figures[3]["outputs"]
     assert figures[1]["cost"]["glue_seconds"] > 0
