@@ -128,10 +128,12 @@ def test_a_spare_kernel_that_does_not_fit_is_ended(tmp_path: Path, monkeypatch: 
         assert waiting is not None
         if dies:
             os.kill(waiting, signal.SIGKILL)
+            assert has_ended(waiting)
         with monkeypatch.context() as patch:
             if told and name == "02":
                 patch.setenv("TOLD", told)
-            _, document = execute(tmp_path, TELL, name=name)
+            outcome, document = execute(tmp_path, TELL, name=name)
+        assert outcome.status == "succeeded", outcome
         found = outputs(document)[0].split()
         assert int(found[0]) != waiting and found[1] == str(tmp_path / "out" / f"{name}.result.json")
         assert has_ended(waiting) and spare_pid() is None

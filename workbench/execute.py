@@ -42,6 +42,11 @@ class Execution:
     seconds: float
     following: Path | None = None
 
+    @property
+    def changes(self) -> dict[str, str]:
+        """What the environment of the following notebook's kernel has instead."""
+        return {RESULT_VARIABLE: str(self.result_of(self.following))} if self.following else {}
+
     @staticmethod
     def result_of(output: Path) -> Path:
         """Return where the notebook of an executed copy is told to leave its figures."""
@@ -121,8 +126,6 @@ def _run_papermill(execution: Execution, kernels: list[str]) -> dict[str, Any] |
     start_server(wait=True)
     _prepare_papermill()
     _import_ahead()
-    after = execution.following
-    following = {RESULT_VARIABLE: str(execution.result_of(after))} if after else {}
     known = {name: value for name, value in execution.parameters.items() if name in execution.notebook.schema}
     try:
         papermill.execute_notebook(
@@ -133,7 +136,7 @@ def _run_papermill(execution: Execution, kernels: list[str]) -> dict[str, Any] |
             progress_bar=False,
             engine_name=NAME,
             shutdown_kernel="immediate",
-            kernel_manager_class=log_kernels(execution.output.parent / KERNELS_LOG, kernels, following),
+            kernel_manager_class=log_kernels(execution.output.parent / KERNELS_LOG, kernels, execution.changes),
         )
     except PapermillExecutionError as error:
         return {"cell": error.exec_count, "type": error.ename, "message": error.evalue, "exit_code": 1}

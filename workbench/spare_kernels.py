@@ -33,6 +33,7 @@ class SpareKernel:
     file: str
     connection: KernelConnectionInfo
     asked: tuple[Any, ...]
+    environment: dict[str, str]  # the runner's, when the kernel's turn comes
 
     def fits(self, command: list[str], settings: dict[str, Any]) -> bool:
         """Say whether it is what is asked for, and still runs."""
@@ -64,17 +65,24 @@ def prepare(command: list[str], settings: dict[str, Any], changes: dict[str, str
     if kernel is None:
         shutil.rmtree(folder, ignore_errors=True)
         return
-    _SPARE.append(SpareKernel(kernel, folder, file, connection, _name(own, settings)))
+    expected = {**os.environ, **changes}
+    _SPARE.append(SpareKernel(kernel, folder, file, connection, _name(own, settings), expected))
 
 
 def take() -> SpareKernel | None:
-    """Return the spare kernel, for its taker to use or to end."""
+    """Return the spare kernel, for its taker to use or to end; one that can be seen not to fit is ended here.
+
+    So what is started instead has sockets of its own.
+    """
+    if _SPARE and (_SPARE[0].environment != dict(os.environ) or _SPARE[0].kernel.poll() is not None):
+        drop()
     return _SPARE.pop() if _SPARE else None
 
 
 def drop() -> None:
     """End the spare kernel, if there is one."""
-    if spare := take():
+    while _SPARE:
+        spare = _SPARE.pop()
         spare.end()
         shutil.rmtree(spare.folder, ignore_errors=True)
 
