@@ -25,8 +25,8 @@ from botocore.exceptions import ClientError
 
 OBJECTS = 16
 HEAD_BYTES = 32 << 10  # of a file that is text
-FURTHER_RUNS = 3
 WHOLE_BYTES = 256 << 10  # one that can only be read as a whole is left out if it is larger
+FURTHER_RUNS = 3  # over all objects, behind the first two
 RAW, TOKEN = "raw/", "rehearsal"
 
 
