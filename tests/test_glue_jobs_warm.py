@@ -32,18 +32,23 @@ spark._jvm.System.err.println("the JVM was here")
 """
 REHEARSAL = """
 import os, random, sys
+import boto3
 from pyspark.sql import SparkSession
 import helper
 def rehearse(arguments, bucket, folder):
     spark = SparkSession.builder.getOrCreate()
     spark.range(5).write.parquet(f"s3://{bucket}/out/")
     rows = spark.read.parquet(f"s3://{bucket}/out/").count()
-    os.environ["LEFT"] = sys.argv[0]
+    os.environ |= {"LEFT": sys.argv[0], "AWS_DEFAULT_REGION": "rehearsed-1"}
+    boto3.client("glue", aws_access_key_id="rehearsed", aws_secret_access_key="rehearsed")
     print("rehearsed", helper.WORD, arguments[0].rpartition("/")[2], os.path.isdir(f"{folder}/out"), rows)
 """
 FORGOTTEN = """
 import os, sys
 assert "rehearsal" not in sys.modules and "LEFT" not in os.environ
+import boto3
+os.environ["AWS_DEFAULT_REGION"] = "other-1"
+assert boto3.client("s3", aws_access_key_id="a", aws_secret_access_key="b").meta.region_name == "other-1"
 import helper
 assert helper.WORD == "other" and "rehearsal" not in " ".join(sys.path)
 from pyspark.sql import SparkSession

@@ -17,7 +17,7 @@ from secrets import token_hex
 from typing import Any
 from urllib.parse import quote
 
-PACKAGES = ("boto3", "numpy", "pandas", "pyarrow", "pyspark.sql.functions", "awsglue.utils", "email.utils")
+PACKAGES = ("boto3", "numpy", "pandas", "pyarrow.parquet", "pyspark.sql.functions", "awsglue.utils", "email.utils")
 # Reading text, splitting, casting, ranking, as cleaning jobs do.
 LINE = "concat(id % 300, ', name ', id % 7, ' ,', id % 97, '.5,2024-0', id % 3 + 1, '-03') AS value"
 QUERY = """
@@ -108,6 +108,14 @@ def _forget(spark: Any) -> None:
     type(spark).builder._options.clear()
     jvm.org.apache.hadoop.fs.FileSystem.closeAll()
     jvm.System.gc()
+    _renew_session()
+
+
+def _renew_session() -> None:
+    """Give boto3 a session that has read no settings yet; it keeps the services' descriptions, which are parsed."""
     boto3: Any = sys.modules.get("boto3")
-    if boto3:
-        boto3.DEFAULT_SESSION = None
+    if boto3 and boto3.DEFAULT_SESSION:
+        core = boto3.DEFAULT_SESSION._session
+        renewed = type(core)()
+        renewed.register_component("data_loader", core.get_component("data_loader"))
+        boto3.DEFAULT_SESSION = boto3.Session(botocore_session=renewed)

@@ -89,7 +89,7 @@ class Connection:
             if request is None or not request.keep:
                 lines.append("Connection: close")
             head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
-            if head_only or (reply.descriptor is None and not reply.body):
+            if head_only or not size:  # behind MSG_MORE an empty file would hold the head back for 200 ms
                 self.sock.sendall(head)
             elif reply.descriptor is None:
                 self.sock.sendall(head + reply.body)
