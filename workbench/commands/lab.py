@@ -9,6 +9,12 @@ import sys
 from workbench.console import Output
 
 HELP = "open the notebooks in JupyterLab"
+# On loopback, and it asks nobody on the internet for its news or a later version.
+SETTINGS = (
+    "--ServerApp.ip=127.0.0.1",
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
+)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -23,4 +29,4 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     bring_up(default_home(), output.line)
     os.chdir(FOLDER)
-    os.execv(sys.executable, [sys.executable, "-m", "jupyter", "lab", "--ServerApp.ip=127.0.0.1", *arguments.arguments])
+    os.execv(sys.executable, [sys.executable, "-m", "jupyter", "lab", *SETTINGS, *arguments.arguments])
