@@ -229,20 +229,15 @@ def _is_published(place: Place, copy: Copy) -> bool:
     return found is not None and found.get(CONTENT) == copy.sha256
 
 
-def describe_content(place: Place, key: str, schema: str) -> tuple[int, str]:
-    """Return a Parquet object's rows, as its footer has them, and a SHA-256 over its schema and pages.
+def hash_content(place: Place, key: str, schema: str) -> str:
+    """Return a SHA-256 over a Parquet object's schema and pages: equal for equal rows, whichever JVM wrote them.
 
-    The hash is equal for equal rows, whichever JVM wrote them: the footer, which lists the encodings of a column in an
-    order that differs from one JVM to the next, is left out. It lies before the last eight bytes, which hold its length
-    and a magic number.
+    The footer is left out: it lists the encodings of a column in an order that differs from one JVM to the next. It
+    lies before the last eight bytes, which hold its length and a magic number.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     content = place.s3.get_object(Bucket=place.bucket, Key=key)["Body"].read()
     pages = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
-    rows = int(pq.read_metadata(pa.BufferReader(content)).num_rows)
-    return rows, hashlib.sha256(schema.encode() + memoryview(content)[:pages]).hexdigest()
+    return hashlib.sha256(schema.encode() + memoryview(content)[:pages]).hexdigest()
 
 
 def is_intact(place: Place, ledger: dict[str, Any]) -> bool:

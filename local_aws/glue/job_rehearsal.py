@@ -17,7 +17,7 @@ from secrets import token_hex
 from typing import Any
 from urllib.parse import quote
 
-PACKAGES = ("boto3", "numpy", "pandas", "pyarrow.parquet", "pyspark.sql.functions", "awsglue.utils", "email.utils")
+PACKAGES = ("boto3", "numpy", "pandas", "pyarrow", "pyspark.sql.functions", "awsglue.utils", "email.utils")
 # Reading text, splitting, casting, ranking, as cleaning jobs do.
 LINE = "concat(id % 300, ', name ', id % 7, ' ,', id % 97, '.5,2024-0', id % 3 + 1, '-03') AS value"
 QUERY = """
