@@ -3,6 +3,8 @@
 import fcntl
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +24,18 @@ PLOT = (
     "axes.set_title('Figures')\nNone"
 )
 SAID = {("spoke", "log"), ("old", "log")}
+ROOT = Path(__file__).resolve().parent.parent
+# Python's audit events tell of every name that leaves the environment.
+IMPORTING = """
+import sys, threading
+from workbench.execute import _import_ahead
+gone = []
+sys.addaudithook(lambda event, found: gone.append(found[0]) if event == "os.unsetenv" else None)
+_import_ahead()
+for thread in threading.enumerate()[1:]:
+    thread.join()
+print(*{"numpy"} & set(sys.modules), not gone)
+"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -153,3 +167,10 @@ def test_sockets_lie_in_a_private_folder() -> None:
     manager = SocketKernelManager()
     assert manager.folder.stat().st_mode & 0o077 == 0
     manager.folder.rmdir()
+
+
+def test_what_is_imported_ahead_takes_nothing_out_of_the_environment() -> None:
+    """A kernel's environment is copied meanwhile in another thread, name by name: one that goes would end the run."""
+    done = subprocess.run([sys.executable, "-c", IMPORTING], capture_output=True, text=True, timeout=120, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["numpy", "True"]

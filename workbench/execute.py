@@ -28,6 +28,7 @@ from workbench.redaction import redact_file
 
 KERNELS_LOG = "kernels.log"
 RESULT_VARIABLE = "WORKBENCH_STEP_RESULT"
+BLAS_VARIABLES = ("OPENBLAS_MAIN_FREE", "GOTOBLAS_MAIN_FREE")  # numpy/core/__init__.py
 KERNEL_DEATH = "the kernel died, which is often for want of memory; its last words are in kernels.log"
 
 
@@ -179,8 +180,13 @@ def _prepare_papermill() -> None:
 
 
 def _import_ahead() -> None:
-    """Import, while kernels work, what the end of a run needs, which else would come behind the last of them."""
+    """Import, while kernels work, what the end of a run needs, which else would come behind the last of them.
+
+    While numpy is imported it sets what is not set of BLAS_VARIABLES, and takes it out again: a copy of the environment
+    that is made meanwhile in this thread, for a kernel, would miss a name that it has just listed.
+    """
     if "duckdb" not in sys.modules:
+        os.environ |= {name: "1" for name in BLAS_VARIABLES if name not in os.environ}
         names = ["duckdb", "mistune", "workbench.pages.run_page", "workbench.pages.index_page"]
         names += ["helpers.load_postgres_history", "workbench.summary", "workbench.dashboards"]
         threading.Thread(target=lambda: [importlib.import_module(name) for name in names], daemon=True).start()
