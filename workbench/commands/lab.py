@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from workbench.console import Output
 
 HELP = "open the notebooks in JupyterLab"
-# On loopback, and it asks nobody on the internet for its news or a later version.
+# On loopback, and it asks nobody on the internet for its news or a later version, nor a person whether it may.
 SETTINGS = (
     "--ServerApp.ip=127.0.0.1",
+    f"--LabApp.app_settings_dir={Path(__file__).resolve().parent.parent / 'lab_settings'}",
     "--LabApp.news_url=None",
     "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
 )
