@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import sync_playwright
 
 HOLDER = '[data-test="dashboard-component-chart-holder"]'
@@ -62,12 +63,22 @@ class Watch:
 
 
 def log_in(page, url, password):
-    """Log in as the one account."""
-    page.goto(f"{url}/login/", wait_until="networkidle")  # what is typed before the form's script runs is lost
-    page.locator("#username").fill("admin")
-    page.locator("#password").fill(password)
-    page.locator('[data-test="login-button"]').click()
-    page.wait_for_url(lambda address: "/login" not in address, wait_until="commit", timeout=60_000)
+    """Log in as the one account, as a person would: who finds the form empty or dead after a while types again."""
+    last = time.monotonic() + 90
+    while True:
+        page.goto(f"{url}/login/", wait_until="networkidle")  # what is typed before the form's script runs is lost
+        page.locator("#username").fill("admin", timeout=90_000)
+        page.locator("#password").fill(password)
+        page.locator('[data-test="login-button"]').click()
+        try:
+            page.wait_for_url(
+                lambda address: address.startswith(url) and "/login" not in address, wait_until="commit", timeout=30_000
+            )
+            return
+        except PlaywrightTimeout as error:
+            if time.monotonic() > last:
+                found = f"{page.url}: {page.locator('body').inner_text()[:300]!r}"
+                raise SystemExit(f"no login: {found}") from error
 
 
 def wait_until_drawn(page, charts):
