@@ -227,15 +227,18 @@ def _read_answer(session: Session, query: SavedQuery, execution_id: str) -> Answ
 
 def asks_for_order(sql: str) -> bool:
     """Tell whether a query orders its answer, and not only a subquery, a window, a list, or a word in a comment."""
-    words = [word for word in _SQL_WORD.findall(sql.lower()) if not word.startswith(("--", "/*")) and word != ";"]
+    return _is_ordered([w for w in _SQL_WORD.findall(sql.lower()) if not w.startswith(("--", "/*")) and w != ";"])
+
+
+def _is_ordered(words: list[str]) -> bool:
     depths = list(accumulate((word == "(") - (word == ")") for word in words))
-    outside = 0
-    while (
-        words[outside : outside + 1] == ["("] and min(depths[outside : len(words) - 1 - outside], default=0) > outside
-    ):
-        outside += 1  # the whole query stands in parentheses
-    pairs = zip(words, words[1:], depths, strict=False)
-    return any((first, second, depth) == ("order", "by", outside) for first, second, depth in pairs)
+    if words[:1] == ["with"]:  # the query begins where neither a list of columns nor another named query follows
+        ends = [at for at, word in enumerate(words[:-1], 1) if word == ")" and depths[at - 1] == 0]
+        begins = [at for at in ends if words[at] not in (",", "as")]
+        return bool(begins) and _is_ordered(words[begins[0] :])
+    if words[:1] == ["("] and 0 in depths and depths.index(0) == len(words) - 1:  # the whole stands in parentheses
+        return _is_ordered(words[1:-1])
+    return ("order", "by", 0) in zip(words, words[1:], depths, strict=False)
 
 
 def _read_result(session: Session, execution_id: str) -> tuple[pd.DataFrame, int]:
