@@ -80,12 +80,12 @@ def _history(runs: list[Run]) -> str:
             [
                 Html(linked),
                 manifest.dataset,
-                manifest.as_of,
+                Html(f"<span class=whole>{text(manifest.as_of)}</span>"),
                 Html(badge(manifest.status)),
-                f"{ran} of {len(manifest.steps)} steps",
+                Html(f"{ran}&nbsp;of&nbsp;{len(manifest.steps)}"),
                 _rows(manifest),
                 None if share is None else Html(f"{share:.2f}&nbsp;%"),
                 seconds(manifest.seconds),
             ]
         )
-    return table(["run", "dataset", "as of", "status", "ran", "rows", "quarantined", "time"], rows)
+    return table(["run", "dataset", "as of", "status", "steps run", "rows", "quarantined", "time"], rows)

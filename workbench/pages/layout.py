@@ -47,7 +47,7 @@ code, .mono { font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospa
   color:#fff; background:var(--idle) }
 .succeeded { background:var(--good) } .failed { background:var(--bad) } .interrupted { background:var(--warn) }
 .running { background:var(--accent) }
-.soft { color:var(--soft) }
+.soft { color:var(--soft) } .whole { white-space:nowrap }
 .problem { border-left:4px solid var(--bad); background:#fdf3f2; padding:10px 14px; border-radius:6px }
 .flow { display:flex; gap:0; align-items:stretch; overflow-x:auto; padding:4px 0 }
 .flow .stop { flex:1 1 0; min-width:118px; border:1px solid var(--line); border-radius:10px; padding:12px 14px;
