@@ -1,6 +1,7 @@
 """Small notebooks, executed by the runner: what tests of the runner share."""
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ if __name__ == "__main__":  # python notebook_lab.py FOLDER CELL…: a runner of
     from workbench.errors import Interrupted
     from workbench.leftovers import watched
 
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run under nohup
     try:
         with watched("r1"):
             ended, _ = execute(Path(sys.argv[1]), *sys.argv[2:])

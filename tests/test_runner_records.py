@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from helpers.config import build_config
+from helpers.ingest_sources import find_files
 from workbench.cli import main
-from workbench.console import count
+from workbench.console import Output, count
 from workbench.difference import compare_runs
 from workbench.errors import BusyError, UsageError
 from workbench.kept import MOST_ROWS
@@ -89,6 +91,69 @@ def test_older_records_are_read_and_broken_ones_named(runs: Path) -> None:
     told: list[str] = []
     assert [run.manifest.run_id for run in list_runs(told.append)] == ["r01"]
     assert len(told) == 2 and "r02" in told[0] and "newer" in told[1]
+
+
+@pytest.mark.parametrize(("name", "value"), [("started_at", None), ("seconds", None), ("dataset", 5), ("steps", [5])])
+def test_a_record_of_wrong_types_is_skipped(runs: Path, name: str, value: object) -> None:
+    """A field that holds what it cannot is named, and no command over all runs stumbles over it."""
+    make_run(runs, "r01")
+    make_run(runs, "r02")
+    place = runs / "r02" / "manifest.json"
+    place.write_text(json.dumps(json.loads(place.read_text()) | {name: value}))
+    told: list[str] = []
+    assert [run.folder.name for run in list_runs(told.append)] == ["r01"]
+    assert len(told) == 1 and str(place) in told[0]
+    assert main(["runs"]) == 0 and main(["runs", "prune", "--keep", "1"]) == 0
+
+
+def test_a_run_lives_whatever_the_clock_says(runs: Path) -> None:
+    """A clock that is set moves the start of every process; a run under way is neither settled nor pruned by it."""
+    process = describe_process()
+    make_run(runs, "r01", "running", process=process | {"started": process["started"] - 3600})
+    make_run(runs, "r02")
+    assert settle_runs(lambda manifest: None, lambda line: None) == [] and prune_runs(1) == []
+    make_run(runs, "r03", "running", process=process | {"ticks": process["ticks"] + 1})
+    [settled] = settle_runs(lambda manifest: None, lambda line: None)
+    assert settled.manifest.run_id == "r03"
+
+
+def test_a_chain_of_the_watch_is_neither_repaired_nor_replayed(runs: Path) -> None:
+    """It says which command takes up what the chain left; a name that is too long for a file is unknown."""
+    make_run(runs, "r01", "failed", parameters={"dataset": "student_sample", "started_by": "upload"})
+    for ask in (request_repair, request_replay):
+        with pytest.raises(UsageError, match="`workbench run --dataset student_sample` takes up"):
+            ask("r01")
+    with pytest.raises(UsageError, match="is unknown"):
+        find_run("r" * 300)
+
+
+def test_tables_without_checksums_are_not_called_equal(runs: Path) -> None:
+    """Of a table that is too large for checksums the ETags are compared."""
+    tables = [{"rows": 9, "checksum": None, "columns": None, "etag": etag} for etag in ("aaa", "bbb", "bbb")]
+    for number, table in enumerate(tables, start=1):
+        make_run(runs, f"r0{number}", table=table)
+    first, second, third = (find_run(f"r0{number}") for number in (1, 2, 3))
+    assert not compare_runs(first, second).equal and compare_runs(second, third).equal
+
+
+def test_brackets_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """Data and globs that look like the markup of a terminal library are text."""
+    Output().table("t", ["what"], [["exports/[ab]*.csv"], ["[/East]"], [MARK]])
+    shown = capsys.readouterr().out
+    assert all(text in shown for text in ("exports/[ab]*.csv", "[/East]", MARK))
+
+
+def test_relative_files_are_those_of_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What leads to files from where the command is typed is given to notebooks as an absolute path; else it stays."""
+    (tmp_path / "exports[1]").mkdir()
+    (tmp_path / "exports[1]" / "2024-01-02.csv").write_text("a\n")
+    monkeypatch.chdir(tmp_path / "exports[1]")
+    for files in ("*.csv", "{as_of}.csv", "2024-01-02.csv"):
+        given = check_request(RunConfig("student_sample", pairs=[f"files={files}", "as_of=2024-01-02"]))
+        assert given.parameters["files"] == f"{tmp_path}/exports[[]1]/{files}"
+        assert find_files(build_config("student_sample", files=given.parameters["files"], as_of="2024-01-02"))
+    for files in ("nowhere/*.csv", "s3://bucket/x"):
+        assert check_request(RunConfig("student_sample", pairs=[f"files={files}"])).parameters["files"] == files
 
 
 def test_a_run_is_found_by_its_beginning(runs: Path) -> None:

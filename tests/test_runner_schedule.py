@@ -83,11 +83,19 @@ def test_what_the_scheduler_says_is_told(programs: Path) -> None:
     (programs / "crontab").write_text("#!/bin/sh\necho 'you may not' >&2; exit 1\n")
     done = schedule(programs, "--cron", "--install")
     assert (done.returncode, "crontab refused: you may not" in done.stderr) == (4, True)
+    unreadable = CRONTAB.replace('cat "$0.table" ;;', 'echo "permission denied" >&2; exit 1 ;;', 1)
+    (programs / "crontab").write_text(unreadable)
+    (programs / "crontab.table").write_text("5 4 * * * backup\n")
+    for action in ("--install", "--remove"):  # what cannot be read is not written over
+        assert schedule(programs, "--cron", action).returncode == 4
+    assert (programs / "crontab.table").read_text() == "5 4 * * * backup\n"
     done = schedule(programs, "--cron", "--install", PATH=str(programs.parent))
     assert (done.returncode, "install cron" in done.stderr) == (4, True)
 
 
-@pytest.mark.parametrize("arguments", [("--at", "25:00"), ("--at", "noon"), ("--dataset", "studnt"), ("-p", "row=1")])
+@pytest.mark.parametrize(
+    "arguments", [("--at", "25:00"), ("-p", "files=a\nb"), ("--at", "noon"), ("--dataset", "studnt"), ("-p", "row=1")]
+)
 def test_wrong_usage_installs_nothing(programs: Path, arguments: tuple[str, str]) -> None:
     """A time that is none, an unknown dataset and an unknown parameter end with code 2."""
     assert schedule(programs, *arguments, "--cron", "--install").returncode == 2

@@ -1,5 +1,6 @@
 """What a run tells other servers, and what it does when a service answers 503: a real server, on a real socket."""
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
@@ -16,8 +17,10 @@ from workbench.console import Output
 from workbench.errors import StepFailed
 from workbench.failure_hook import tell_failure
 from workbench.lineage import emit
+from workbench.locks import hold_dataset
 from workbench.request import Request, RunConfig, check_request
-from workbench.run import run_request
+from workbench.run import lock_folder, run_request
+from workbench.runs import runs_folder
 from workbench.settings import Settings
 from workbench.warm_kernels import stop_server
 
@@ -114,10 +117,10 @@ def test_a_webhook_gets_the_facts_of_a_failure(service: Service, tmp_path: Path)
         "folder": "",
     }
     service.codes.append(500)
-    for url in (service.url, "http://127.0.0.1:9/hook", "file:///etc/passwd"):
+    for url in (service.url, "http://127.0.0.1:9/hook", "file:///etc/passwd", "http://127.0.0.1:port/", "http://a b/"):
         tell_failure(tmp_path, make_manifest("failed"), {"webhook": url})
     told = [event.get("code") or event["error"].split(":")[0] for event in events(tmp_path)]
-    assert told == [200, "HTTPError", "URLError", "ValueError"]
+    assert told == [200, "HTTPError", "URLError", "ValueError", "InvalidURL", "InvalidURL"]
 
 
 def test_a_command_is_told_by_its_environment(tmp_path: Path) -> None:
@@ -147,6 +150,9 @@ def test_lineage_is_sent_as_the_standards_clients_send_it(
     assert json.loads(content) == json.loads(written[0]) and len(written) == 2
     assert "503" in events(tmp_path)[0]["error"]
     assert not [path for path in tmp_path.iterdir() if "planted-key" in path.read_text()]
+    monkeypatch.setenv("OPENLINEAGE_URL", "http://127.0.0.1:port")
+    emit(tmp_path, manifest)
+    assert "InvalidURL" in events(tmp_path)[-1]["error"]
 
 
 def small_request(folder: Path, *cells: str) -> Request:
@@ -179,3 +185,32 @@ def test_wrong_data_is_never_tried_again(own_kernels: None, tmp_path: Path, monk
     with pytest.raises(StepFailed, match="QualityGateError") as failed:
         run_request(small_request(tmp_path, "import os", WRONG_DATA), Output())
     assert failed.value.exit_code == 3 and (tmp_path / "count").read_text() == "x"
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["in-a-step", "before-a-retry"])
+def test_a_run_out_of_time_has_failed(own_kernels: None, service: Service, tmp_path: Path, early: bool) -> None:
+    """Wherever run_seconds is over, the record is whole: failed, with its end, its pages and the failure told."""
+    cells = ["import time; time.sleep(60)"] if early else ["raise ConnectionResetError('connection reset by peer')"]
+    request = small_request(tmp_path, *cells)
+    seconds = replace(request.settings, run_seconds=6.0, backoff_seconds=60.0)
+    with pytest.raises(StepFailed, match="took longer than") as failed:
+        run_request(replace(request, settings=seconds), Output())
+    record = json.loads((runs_folder() / request.run_id / "manifest.json").read_text())
+    assert failed.value.exit_code == 1 and (record["status"], record["steps"][0]["status"]) == ("failed", "failed")
+    assert record["ended_at"] and record["steps"][0]["error"]["type"] == "TimeLimit"
+    assert (runs_folder() / request.run_id / "report.html").exists()
+    assert not (runs_folder() / request.run_id / ".reserve").exists()
+    assert (tmp_path / "told").read_text() == "failed student_sample\n"
+
+
+def test_waiting_for_another_run_takes_no_time_of_this_one(own_kernels: None, tmp_path: Path) -> None:
+    """With --wait the limit counts from when the lock is held, and so do the seconds of the record."""
+    request = small_request(tmp_path, "1 + 1")
+    settings = replace(request.settings, run_seconds=20.0)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(hold_dataset(lock_folder("local", "student_sample"), "other", False, print))
+        timer = threading.Timer(22, stack.close)
+        timer.start()
+        manifest = run_request(replace(request, settings=settings, wait=True), Output())
+        timer.join()
+    assert manifest.status == "succeeded" and manifest.seconds < 20

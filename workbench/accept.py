@@ -23,11 +23,13 @@ from typing import Any
 
 from workbench.errors import NotebookError, StepFailed
 from workbench.executed import read_notebook_file
+from workbench.interruption import stoppable
 from workbench.notebooks import FOLDER, Notebook, read_notebooks
 from workbench.record import replace_file
-from workbench.redaction import redact
+from workbench.redaction import redact, redact_values
 
 _IGNORED = "nbval-ignore-output"
+_SECONDS = 3600.0
 _DATED = "dated-picture"  # of a cell whose picture shows times: only its size is compared
 
 
@@ -65,7 +67,7 @@ def accept_notebooks(write: bool, vacuous: bool = False) -> list[Change]:
     if not vacuous:
         for notebook in notebooks:
             check_stored(notebook)
-    with tempfile.TemporaryDirectory(prefix="wb-accept-") as space:
+    with stoppable(_SECONDS), tempfile.TemporaryDirectory(prefix="wb-accept-") as space:
         executed = _execute(notebooks, Path(space))
     changes: list[Change] = []
     for notebook in notebooks:
@@ -170,4 +172,4 @@ def _take_over(stored: dict[str, Any], executed: dict[str, Any]) -> str:
             {**output, "execution_count": number} if "execution_count" in output else output
             for output in other.get("outputs", [])
         ]
-    return redact(json.dumps(stored, indent=1, ensure_ascii=False)) + "\n"
+    return json.dumps(redact_values(stored), indent=1, ensure_ascii=False) + "\n"

@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 a step failed, 2 wrong usage or parameters, 3 a quality ga
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -17,6 +18,8 @@ from typing import cast
 from workbench.commands import NAMES, Command
 from workbench.console import Output
 from workbench.errors import CommandError, UsageError, suggest
+
+_FOLDERS = ("WORKBENCH_HOME", "WORKBENCH_RUNS", "WORKBENCH_SETTINGS")
 
 
 class Parser(argparse.ArgumentParser):
@@ -54,6 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; errors are one line on standard error."""
     given = list(sys.argv[1:] if argv is None else argv)
     verbose = "--verbose" in given
+    for name in _FOLDERS:
+        if os.environ.get(name):  # relative to where the command is typed; kernels and schedules start elsewhere
+            os.environ[name] = os.path.abspath(os.environ[name])
     try:
         parser = build_parser()
         arguments = parser.parse_args(given)
@@ -81,8 +87,10 @@ def classify(error: Exception) -> tuple[str, int]:
     code = getattr(error, "exit_code", None)
     if isinstance(code, int):  # the helpers' and the template reader's errors carry their own
         return str(error), code
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}; free space or mend permissions, then run again", 4
+    if isinstance(error, OSError) and (error.filename or error.errno in (errno.ENOSPC, errno.EDQUOT)):
+        return f"{error.filename or 'a file'}: {error.strerror}; free space or mend permissions, then run again", 4
+    if type(error).__module__.startswith("botocore."):
+        return f"AWS: {error}; check credentials, region and network of the profile, then run again", 4
     return f"{type(error).__name__}: {error} (unexpected: run again with --verbose for the traceback)", 1
 
 

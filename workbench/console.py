@@ -46,7 +46,7 @@ class Output:
             numeric = any(isinstance(row[number], int | float | decimal.Decimal) for row in rows)
             drawn.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=name in whole)
         for row in rows:
-            drawn.add_row(*[format_cell(value) for value in row])
+            drawn.add_row(*[Text(format_cell(value)) for value in row])  # as a text alone, [a] would be markup
         console = self.console()
         console.print(Text(title, style="bold"))
         console.print(drawn)
@@ -56,7 +56,9 @@ class Output:
         """Show that `label` is under way; say how long it took when it is done."""
         started = time.monotonic()
         if self.terminal:
-            with self.console().status(f"{label} …"):
+            from rich.markup import escape
+
+            with self.console().status(escape(f"{label} …")):
                 yield
         else:
             self.line(f"{label} …")

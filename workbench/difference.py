@@ -159,6 +159,8 @@ def _table(a: Manifest, b: Manifest) -> Section:
         found.rows.append(("content (checksum)", before.get("checksum"), after.get("checksum")))
         columns = _maps(before.get("columns") or {}, after.get("columns") or {})
         found.rows += [(f"column {name}", one, other) for name, one, other in columns]
+    elif before.get("checksum") is None and before.get("etag") != after.get("etag"):
+        found.rows.append(("ETag (too large for checksums)", before.get("etag"), after.get("etag")))
     return found
 
 

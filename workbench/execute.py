@@ -21,12 +21,12 @@ from typing import Any
 
 from workbench.errors import Interrupted
 from workbench.executed import SCHEME, AtomicHandler, mend, read_cell_seconds
-from workbench.interruption import OutOfTime, stoppable
+from workbench.interruption import OutOfTime, deaf, stoppable
 from workbench.leftovers import RUN_MARK, end_kernels
 from workbench.notebooks import ROOT, Notebook
+from workbench.record import KERNELS_LOG
 from workbench.redaction import redact_file
 
-KERNELS_LOG = "kernels.log"
 RESULT_VARIABLE = "WORKBENCH_STEP_RESULT"
 BLAS_VARIABLES = ("OPENBLAS_MAIN_FREE", "GOTOBLAS_MAIN_FREE")  # numpy/core/__init__.py
 KERNEL_DEATH = "the kernel died, which is often for want of memory; its last words are in kernels.log"
@@ -85,9 +85,10 @@ def execute_notebook(execution: Execution) -> StepOutcome:
     except KeyboardInterrupt as stopped:
         raise Interrupted(f"{notebook.name} was interrupted") from stopped
     finally:
-        end_kernels(execution.run_id)
-        mend(output, error)
-        redact_file(output.parent / KERNELS_LOG)
+        with deaf():
+            end_kernels(execution.run_id)
+            mend(output, error)
+            redact_file(output.parent / KERNELS_LOG)
     recorded = _read_result(result)
     kernel, cells = (kernels or ["cold"])[-1], read_cell_seconds(output)
     if error is None:

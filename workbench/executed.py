@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.record import replace_file
-from workbench.redaction import redact
+from workbench.redaction import redact_json, redact_values
 
 SCHEME = "workbench-run:"  # what papermill's output paths begin with, so that it writes through the handler below
 
@@ -20,7 +20,7 @@ class AtomicHandler:
     def write(cls, content: str, path: str) -> None:
         """Write a notebook, with its secrets redacted."""
         place = path.removeprefix(SCHEME)
-        replace_file(Path(place), redact(content.replace(path, place)), durable=False)
+        replace_file(Path(place), redact_json(content.replace(path, place)) + "\n", durable=False)
 
     @classmethod
     def pretty_path(cls, path: str) -> str:
@@ -90,6 +90,6 @@ def mend(path: Path, error: dict[str, Any] | None) -> None:
     document.setdefault("metadata", {}).setdefault("papermill", {})["exception"] = True
     document["metadata"]["workbench_error"] = {name: error.get(name) for name in ("type", "message")}
     try:
-        replace_file(path, redact(json.dumps(document, indent=1, ensure_ascii=False)) + "\n")
+        replace_file(path, json.dumps(redact_values(document), indent=1, ensure_ascii=False) + "\n")
     except OSError:
         return

@@ -44,7 +44,7 @@ def tell_failure(folder: Path, manifest: Manifest, hook: dict[str, str] | None) 
             append_log(folder, "on_failure", code=done.returncode, said=(done.stdout + done.stderr)[-500:])
         else:
             append_log(folder, "on_failure", code=_post(hook["webhook"], facts))
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+    except Exception as error:  # also what http.client raises of a server that speaks no HTTP
         append_log(folder, "on_failure", error=f"{type(error).__name__}: {error}")
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from workbench.notebooks import ROOT, Notebook
 from workbench.record import StepRecord, hash_lock
+from workbench.redaction import redact_values
 from workbench.request import Request
 
 Parts = dict[str, Any]
@@ -96,11 +97,11 @@ def describe_parts(notebook: Notebook, services: Services) -> Parts:
     parts: Parts = {
         "code cells": hash_text("\0".join(notebook.code)),
         "helper": hash_helpers(notebook),
-        "parameter": {key: request.parameters[key] for key in sorted(given)},
+        "parameter": redact_values({key: request.parameters[key] for key in sorted(given)}),
         "contract": _hash_contract(request.dataset),
         "lock": hash_lock(),
         "stack": _name_stack(request.profile),
-        "input": _list_inputs(name, services),
+        "input": redact_values(_list_inputs(name, services)),
     }
     if name == "02_transform":
         parts["job module"] = {path.name: hash_file(path) for path in sorted((ROOT / "glue").glob("[!_]*.py"))}

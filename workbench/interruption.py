@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_LEAST = 0.05  # what an outer limit that is over leaves for saying that an inner one is
 
 
 class OutOfTime(KeyboardInterrupt):
@@ -17,7 +19,10 @@ class OutOfTime(KeyboardInterrupt):
 
 @contextmanager
 def stoppable(seconds: float) -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the block like Ctrl-C, and the time limit as OutOfTime. May be nested."""
+    """Let SIGTERM and SIGHUP end the block like Ctrl-C, and the time limit as OutOfTime. May be nested.
+
+    A SIGHUP that nohup has this process ignore stays ignored.
+    """
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -25,27 +30,32 @@ def stoppable(seconds: float) -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:
         raise OutOfTime
 
-    begun = time.monotonic()
-    earlier = {number: signal.signal(number, stop) for number in _NUMBERS}
+    heard = [each for each in _NUMBERS if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
+    earlier = {number: signal.signal(number, stop) for number in heard}
     earlier[signal.SIGALRM] = signal.signal(signal.SIGALRM, end)
-    outer, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+    begun, outer = time.monotonic(), signal.setitimer(signal.ITIMER_REAL, 0)[0]
     signal.setitimer(signal.ITIMER_REAL, max(min(seconds, outer or seconds), 0.001))
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
-        if outer:  # the limit of a block around this one goes on
-            signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - begun), 0.001))
+        _hear(earlier, outer, begun)
 
 
 @contextmanager
-def deaf() -> Iterator[None]:
-    """Hear no further Ctrl-C, SIGTERM or SIGHUP while the block tidies up."""
-    earlier = {number: signal.signal(number, signal.SIG_IGN) for number in _NUMBERS}
+def deaf(ends: bool = False) -> Iterator[None]:
+    """Hear no Ctrl-C, SIGTERM, SIGHUP or end of time while the block tidies up; `ends`: no limit goes on behind it."""
+    begun, outer = time.monotonic(), signal.setitimer(signal.ITIMER_REAL, 0)[0]
+    earlier = {number: signal.signal(number, signal.SIG_IGN) for number in (*_NUMBERS, signal.SIGALRM)}
     try:
         yield
     finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
+        _hear(earlier, 0.0 if ends else outer, begun)
+
+
+def _hear(handlers: Mapping[signal.Signals, Any], outer: float, begun: float) -> None:
+    """Set the handlers as they were, and let the limit of a block around this one go on."""
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    if outer:
+        signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - begun), _LEAST))

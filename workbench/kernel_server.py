@@ -132,11 +132,17 @@ class Server:
             os.unlink(self.path)
             connection.close()
             return
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:  # no memory or no number for one more: its client starts a cold one, the others live on
+            pid = -1
         if pid == 0:
             self._become_kernel(request, descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
+        if pid < 0:
+            connection.close()
+            return
         handle = os.pidfd_open(pid)
         try:
             socket.send_fds(connection, [json.dumps({"pid": pid}).encode() + b"\n"], [handle])

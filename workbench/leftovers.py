@@ -98,10 +98,13 @@ def stop_services(run_id: str, dataset: str, profile: str, since: str) -> list[s
 
     A stack that is down has nothing under way. `since` is when the run started, as ISO 8601.
     """
-    session = _reach(profile)
-    if session is None:
-        return []
     stopped: list[str] = []
+    try:
+        session = _reach(profile)
+    except Exception as error:  # no network, or credentials that are no longer good
+        return [f"could not look for what is left: {type(error).__name__}: {error}"]
+    if session is None:
+        return stopped
     for stop in (_stop_job_runs, _stop_queries):
         try:
             stopped += stop(session, run_id, dataset, since)

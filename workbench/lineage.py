@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from workbench.record import Manifest, StepRecord, append_log
-from workbench.redaction import redact
+from workbench.redaction import redact_values
 
 PRODUCER = "https://github.com/analytics-workbench/analytics-workbench"
 SPEC = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
@@ -26,13 +26,13 @@ _SECONDS = 3.0
 
 def emit(folder: Path, manifest: Manifest, step: StepRecord | None = None) -> None:
     """Write the event of a run's, or of one step's, present status; send it where OPENLINEAGE_URL says so."""
-    text = redact(json.dumps(describe_event(manifest, step), default=str))
+    text = json.dumps(redact_values(json.loads(json.dumps(describe_event(manifest, step), default=str))))
     try:
         with (folder / "lineage.jsonl").open("a", encoding="utf-8") as stream:
             stream.write(text + "\n")
         if os.environ.get("OPENLINEAGE_URL"):
             _send(text)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # also what http.client raises of a server that speaks no HTTP
         append_log(folder, "lineage not sent", error=f"{type(error).__name__}: {error}")
 
 

@@ -19,12 +19,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.redaction import redact
+from workbench.redaction import redact, redact_values
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = 2
+KERNELS_LOG = "kernels.log"  # what the kernels print, each in its own process
 _RESERVE = ".reserve"
 _RESERVE_BYTES = 256 * 1024
+_RUN_NAMES = ("run_id", "profile", "dataset", "as_of", "status", "started_at", "ended_at", "process", "git", "parent")
+_STEP_NAMES = ("notebook", "status", "run", "started_at", "kernel")
 
 
 @dataclass
@@ -89,7 +92,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
     Where the disk is full, the space that `reserve_space` kept is given up for it.
     """
-    text = redact(json.dumps(asdict(manifest), indent=2, default=str)) + "\n"
+    text = json.dumps(_without_secrets(json.loads(json.dumps(asdict(manifest), default=str))), indent=2) + "\n"
     try:
         replace_file(folder / "manifest.json", text)
     except OSError as error:
@@ -97,6 +100,15 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
             raise
         (folder / _RESERVE).unlink()
         replace_file(folder / "manifest.json", text)
+
+
+def _without_secrets(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a manifest without secrets; what a run is found, skipped and resumed by stays, whatever a secret is."""
+    steps = [redact_values(step) | {name: step[name] for name in _STEP_NAMES} for step in document["steps"]]
+    asked = document["parameters"]
+    parameters = redact_values(asked) | {name: asked[name] for name in ("run_id", "dataset", "as_of") if name in asked}
+    names = {name: document[name] for name in _RUN_NAMES}
+    return dict(redact_values(document) | names | {"steps": steps, "parameters": parameters})
 
 
 def reserve_space(folder: Path) -> None:
@@ -126,7 +138,8 @@ def replace_file(path: Path, text: str, durable: bool = True) -> None:
 
 def append_log(folder: Path, event: str, **facts: object) -> None:
     """Add one line to the folder's log.jsonl; a full disk does not stop the run for a line of its log."""
-    line = redact(json.dumps({"at": utc_now(), "event": event, **facts}, default=str))
+    facts = json.loads(json.dumps(facts, default=str))
+    line = json.dumps({"at": utc_now(), "event": event, **redact_values(facts)})
     try:
         with (folder / "log.jsonl").open("a", encoding="utf-8") as stream:
             stream.write(line + "\n")
@@ -159,18 +172,40 @@ def boot_id() -> str:
 
 
 def describe_process() -> dict[str, Any]:
-    """Return this process as {pid, started (epoch seconds), boot_id}: enough to know later whether it still runs."""
+    """Return this process as {pid, started (epoch seconds), ticks, boot_id}: enough to know later whether it runs."""
     import psutil
 
-    return {"pid": os.getpid(), "started": psutil.Process().create_time(), "boot_id": boot_id()}
+    started = psutil.Process().create_time()
+    return {"pid": os.getpid(), "started": started, "ticks": _ticks(os.getpid()), "boot_id": boot_id()}
 
 
 def process_lives(process: dict[str, Any]) -> bool:
-    """Say whether the process that `describe_process` described still runs; a zombie does not."""
+    """Say whether the process that `describe_process` described still runs; a zombie does not.
+
+    Its start is compared in ticks since the boot, where they are known: the time of day moves when the clock is set.
+    """
+    import psutil
+
     from local_aws.processes import ProcessRef
 
     ref = ProcessRef.read(process)
-    return ref is not None and process.get("boot_id") == boot_id() and ref.alive()
+    if ref is None or process.get("boot_id") != boot_id():
+        return False
+    now = _ticks(ref.pid)
+    if now is None or process.get("ticks") is None:
+        return ref.alive()
+    try:
+        return now == process["ticks"] and psutil.Process(ref.pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _ticks(pid: int) -> int | None:
+    """Return when a process started, in clock ticks since the boot (proc_pid_stat(5), field 22); None without /proc."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def describe_git(keep: Path | None = None) -> dict[str, Any]:

@@ -13,11 +13,13 @@ import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 MARK = "[redacted]"
 _SHORTEST = 6  # shorter values are words: redacting them would spoil the text and hide nothing
 _NAMES = re.compile(r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|CREDENTIALS?|(API|ACCESS|PRIVATE)_?KEY", re.IGNORECASE)
+_WORD = re.compile(r"[A-Za-z]{1,10}[0-9]{0,3}|[0-9]+")  # such a secret is replaced where it stands alone
+_FIELD = re.compile(r"[a-z][a-z0-9_]*")
 _HARMLESS = re.compile(r"/|true|false|none|null|[0-9]{1,5}", re.IGNORECASE)
 _PATTERNS = (
     (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), MARK),
@@ -38,10 +40,19 @@ def redact(text: str) -> str:
     return _redact(text, known_secrets())
 
 
+def redact_json(text: str, indent: int | None = 1) -> str:
+    """Return a text in JSON with every secret in its values replaced; one that is no JSON, as any text."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return redact(text)
+    return json.dumps(redact_values(document), indent=indent, ensure_ascii=False)
+
+
 def _redact(text: str, secrets: tuple[str, ...]) -> str:
     for secret in secrets:
         if secret in text:
-            text = text.replace(secret, MARK)
+            text = _alone(secret).sub(MARK, text) if _WORD.fullmatch(secret) else text.replace(secret, MARK)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
@@ -58,8 +69,17 @@ def redact_file(path: Path) -> None:
         path.write_text(clean, encoding="utf-8", errors="surrogateescape")
 
 
+@lru_cache(maxsize=256)
+def _alone(word: str) -> re.Pattern[str]:
+    """Return what finds a word that is no part of a longer one: `postgres` is a common password, and in many names.
+
+    Before it there may be an escaped end of a line, or a colour of the terminal's.
+    """
+    return re.compile(rf"(?:(?<!\w)|(?<=\\[nrt])|(?<=[0-9]m)){re.escape(word)}(?!\w)")
+
+
 def redact_values(document: Any) -> Any:
-    """Return a JSON document with every secret in its texts replaced; its shape stays."""
+    """Return a JSON document with every secret in its texts replaced; its shape and its fields' names stay."""
     return _redact_values(document, known_secrets())
 
 
@@ -67,8 +87,14 @@ def _redact_values(document: Any, secrets: tuple[str, ...]) -> Any:
     if isinstance(document, str):
         return _redact(document, secrets)
     if isinstance(document, dict):
-        return {_redact_values(name, secrets): _redact_values(value, secrets) for name, value in document.items()}
+        return {
+            name if _FIELD.fullmatch(str(name)) else _redact_values(name, secrets): _redact_values(value, secrets)
+            for name, value in document.items()
+        }
     if isinstance(document, list | tuple):
+        if len(document) > 1 and all(isinstance(value, str) and value.endswith("\n") for value in document[:-1]):
+            if isinstance(document[-1], str):  # a text in lines, as in a notebook: a secret may have several
+                return _redact("".join(document), secrets).splitlines(keepends=True)
         return [_redact_values(value, secrets) for value in document]
     return document
 
@@ -83,7 +109,7 @@ def known_secrets() -> tuple[str, ...]:
 @lru_cache(maxsize=8)
 def _spell(named: tuple[str, ...], urls: tuple[str, ...], stored: tuple[str, ...]) -> tuple[str, ...]:
     passwords = [found[1] for url in urls for found in re.finditer(r"://[^/:@]*:([^@]+)@", url)]
-    plain = {value.strip() for value in (*named, *stored, *passwords)}
+    plain = {value.strip() for value in (*named, *stored, *passwords, *map(unquote, passwords))}
     plain = {value for value in plain if len(value) >= _SHORTEST and not _HARMLESS.fullmatch(value)}
     plain = {value for value in plain if not value.startswith("/")}  # the path of a file that holds the secret
     spelled = set()
@@ -98,7 +124,10 @@ def _spell(named: tuple[str, ...], urls: tuple[str, ...], stored: tuple[str, ...
 def _read_stored(folder: Path, stamp: float) -> tuple[str, ...]:
     found = []
     for path in sorted(folder.iterdir()):
-        text = path.read_text(encoding="utf-8", errors="ignore").strip()
+        try:
+            text = path.read_text(encoding="utf-8", errors="ignore").strip()
+        except OSError:  # a folder, or what this user may not read: the others are searched for all the same
+            continue
         try:
             document = json.loads(text)
         except ValueError:

@@ -21,6 +21,7 @@ def request_repair(name: str, wait: bool = False) -> Request:
         UsageError: there is no such run, or it needs no repair.
     """
     run = find_run(name)
+    _refuse_chain(run)
     manifest = run.manifest
     if manifest.status == "succeeded":
         raise UsageError(f"run {manifest.run_id} succeeded: `workbench replay {manifest.run_id}` runs it again")
@@ -42,11 +43,21 @@ def request_replay(name: str, wait: bool = False) -> Request:
         UsageError: there is no such run, or it did not succeed.
     """
     run = find_run(name)
+    _refuse_chain(run)
     if run.manifest.status != "succeeded":
         raise UsageError(
             f"run {run.manifest.run_id} {run.manifest.status}: `workbench repair {run.manifest.run_id}` resumes it"
         )
     return _request_again(run, "replays", wait)
+
+
+def _refuse_chain(run: Run) -> None:
+    """Raise UsageError for a chain that `workbench watch` ran: it has no notebooks and no keys to go on from."""
+    if "started_by" in run.manifest.parameters:
+        raise UsageError(
+            f"run {run.manifest.run_id} was a chain of `workbench watch`: "
+            f"`workbench run --dataset {run.manifest.dataset}` takes up what it left"
+        )
 
 
 def _request_again(run: Run, word: str, wait: bool) -> Request:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import glob
 import os
 import re
 import secrets
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import UsageError, suggest
-from workbench.notebooks import Notebook, read_notebooks
+from workbench.notebooks import ROOT, Notebook, read_notebooks
 from workbench.parameters import collect, merge_schemas
 from workbench.runs import runs_folder
 from workbench.settings import Settings, read_settings
@@ -90,18 +91,32 @@ def check_request(config: RunConfig, environment: Mapping[str, str] = os.environ
     values, origins = dict(given.values), dict(given.origins)
     if config.dataset is not None and origins.get("dataset") != "-p":
         values["dataset"], origins["dataset"] = config.dataset, "--dataset"
-    dataset = str(values.get("dataset") or DATASET)
+    dataset = str(values.get("dataset", DATASET))
     check_dataset(dataset)
     check_choice("profile", config.profile, PROFILES)
     if not values.get("as_of"):
         origins.pop("as_of", None)  # empty means: not given
     as_of = check_date("as_of", str(values.get("as_of") or dt.datetime.now(dt.UTC).date()))
+    if values.get("files"):
+        values["files"] = name_from_here(str(values["files"]))
     run_id = check_run_id(str(values.get("run_id") or new_run_id(dataset)))
     values |= {"dataset": dataset, "as_of": as_of, "run_id": run_id}
     full = config.full or bool(values.get("full"))
     values |= {"full": True} if full else {}  # notebook 02 hands it to the job
     settings = read_settings()
     return Request(dataset, config.profile, run_id, as_of, values, origins, notebooks, settings, full, config.wait)
+
+
+def name_from_here(files: str) -> str:
+    """Return a relative path or glob that leads to files from the working directory as an absolute one.
+
+    Notebooks are executed in the checkout, where it would name others, or none.
+    """
+    here = Path.cwd()
+    if here == ROOT or "://" in files or Path(files).expanduser().is_absolute():
+        return files
+    absolute = os.path.join(glob.escape(str(here)), files)
+    return absolute if glob.glob(absolute.replace("{as_of}", "*"), recursive=True) else files
 
 
 def check_dataset(dataset: str) -> None:

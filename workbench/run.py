@@ -6,64 +6,28 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from workbench.console import Output
+from workbench.course import Course, announce, close_course, open_course
 from workbench.errors import Interrupted, StepFailed
-from workbench.failure_hook import tell_failure
 from workbench.fingerprint import Services, describe_outputs, describe_parts
-from workbench.interruption import OutOfTime, deaf, stoppable
+from workbench.interruption import OutOfTime, stoppable
 from workbench.kept import carry_results, keep_results
-from workbench.leftovers import end_kernels, end_spare, stop_services, watched
+from workbench.leftovers import end_kernels, stop_services, watched
 from workbench.lineage import emit
 from workbench.locks import hold_dataset, is_held
 from workbench.notebooks import Notebook
-from workbench.pages import draw_pages
 from workbench.plan import Decision, find_step, plan, read_keys, write_key
-from workbench.record import (
-    Manifest,
-    StepRecord,
-    append_log,
-    describe_environment,
-    describe_git,
-    describe_process,
-    hash_lock,
-    point_latest,
-    release_space,
-    reserve_space,
-    take_figures,
-    utc_now,
-    write_manifest,
-)
+from workbench.record import Manifest, StepRecord, append_log, take_figures, utc_now
 from workbench.repair import resume
 from workbench.request import Request, RunConfig, check_request
 from workbench.runs import runs_folder, settle_runs
 from workbench.transient import backoff, is_transient
 
 __all__ = ["Request", "RunConfig", "check_request", "run_pipeline", "run_request", "runs_folder"]
-
-
-@dataclass
-class Course:
-    """A run on its way: what was asked, its folder, its record, and when it must be over."""
-
-    request: Request
-    folder: Path
-    manifest: Manifest
-    started: float
-    output: Output
-
-    @property
-    def seconds_left(self) -> float:
-        """What is left of the run's time."""
-        return self.request.settings.run_seconds - (time.monotonic() - self.started)
-
-    def write(self) -> None:
-        """Write the record down as it is now."""
-        self.manifest.seconds = round(time.monotonic() - self.started, 3)
-        write_manifest(self.folder, self.manifest)
 
 
 def run_pipeline(config: RunConfig, output: Output) -> Manifest:
@@ -80,9 +44,9 @@ def run_pipeline(config: RunConfig, output: Output) -> Manifest:
 
 def run_request(request: Request, output: Output) -> Manifest:
     """Run what was checked; the errors are those of `run_pipeline`."""
-    started = time.monotonic()
     prepare(request, output)
-    with hold_dataset(lock_folder(request), request.run_id, request.wait, output.line):
+    with hold_dataset(lock_folder(request.profile, request.dataset), request.run_id, request.wait, output.line):
+        started = time.monotonic()  # waiting for another run is no time of this one
         services = Services(request)
         decisions = resume(request) if request.resume else plan(request, services)
         executes = any(decision.runs for decision in decisions)
@@ -91,13 +55,13 @@ def run_request(request: Request, output: Output) -> Manifest:
 
             start_server()  # it imports for two seconds, beside what comes next
             _ = services.session  # what it sets in the environment, every kernel is to have
-        with stoppable(request.settings.run_seconds):
-            course = _open(request, started, output)
+        with stoppable(request.settings.run_seconds - (time.monotonic() - started)):
+            course = open_course(request, started, output)
             try:
                 with watched(request.run_id) if executes else contextlib.nullcontext():
                     _perform(course, decisions, services)
             finally:
-                _close(course)
+                close_course(course)
     return course.manifest
 
 
@@ -108,60 +72,32 @@ def prepare(request: Request, output: Output) -> None:
         from workbench.stack import bring_up, default_home
 
         bring_up(default_home(), output.line)
-    settle(request, output.line)
+    settle(output.line)
 
 
-def settle(request: Request, tell: Callable[[str], None]) -> None:
+def settle(tell: Callable[[str], None]) -> None:
     """Settle killed runs, stopping what they left; those of a dataset that is held are its holder's business."""
 
     def stop(manifest: Manifest) -> None:
         end_kernels(manifest.run_id)
-        if not is_held(lock_folder(request, manifest.dataset)):
+        if not is_held(lock_folder(manifest.profile, manifest.dataset)):
             stop_services(manifest.run_id, manifest.dataset, manifest.profile, manifest.started_at)
 
     settle_runs(stop, tell)
 
 
-def lock_folder(request: Request, dataset: str | None = None) -> Path:
-    """Return the folder of the lock of a dataset (default: the request's) in a profile; one per state folder."""
+def lock_folder(profile: str, dataset: str) -> Path:
+    """Return the folder of the lock of a dataset in a profile; one per state folder."""
     from local_aws.home import default_home
 
-    return default_home() / "cache" / "runs" / f"{request.profile}-{dataset or request.dataset}"
-
-
-def _open(request: Request, started: float, output: Output) -> Course:
-    """Make the run's folder and its first record."""
-    folder = runs_folder() / request.run_id
-    folder.mkdir(parents=True)
-    manifest = Manifest(
-        run_id=request.run_id,
-        profile=request.profile,
-        dataset=request.dataset,
-        as_of=request.as_of,
-        parameters=request.parameters,
-        started_at=utc_now(),
-        process=describe_process(),
-        git=describe_git(folder),
-        lock_sha256=hash_lock(),
-        steps=[StepRecord(notebook.name) for notebook in request.notebooks],
-        given=request.origins,
-        parent=request.parent,
-        environment=describe_environment(),
-    )
-    course = Course(request, folder, manifest, started, output)
-    course.write()
-    reserve_space(folder)
-    point_latest(folder)
-    append_log(folder, "run started", run_id=request.run_id, parameters=request.parameters)
-    emit(folder, manifest)
-    output.line(f"run {request.run_id}: dataset {request.dataset}, profile {request.profile}, as of {request.as_of}")
-    return course
+    return default_home() / "cache" / "runs" / f"{profile}-{dataset}"
 
 
 def _perform(course: Course, decisions: list[Decision], services: Services) -> None:
     """Take the steps in order; whatever ends them early is in the record before it is raised."""
     manifest, request = course.manifest, course.request
     try:
+        announce(course)
         for notebook, step, decision in zip(request.notebooks, manifest.steps, decisions, strict=True):
             if decision.earlier is not None:
                 _leave_step(course, step, decision)
@@ -183,32 +119,10 @@ def _perform(course: Course, decisions: list[Decision], services: Services) -> N
         raise
 
 
-def _close(course: Course) -> None:
-    """Stop what a run that did not succeed left under way, and write its last record."""
-    manifest, request = course.manifest, course.request
-    with deaf():
-        end_spare()
-        if manifest.status != "succeeded":
-            stopped = stop_services(request.run_id, request.dataset, request.profile, manifest.started_at)
-            if stopped:
-                append_log(course.folder, "stopped", what=stopped)
-        for step in manifest.steps:
-            if step.status == "running":
-                step.status = "interrupted" if manifest.status == "interrupted" else "failed"
-        manifest.ended_at = utc_now()
-        course.write()
-        release_space(course.folder)
-        append_log(course.folder, "run ended", status=manifest.status, seconds=manifest.seconds, error=manifest.error)
-        emit(course.folder, manifest)
-        if manifest.status != "succeeded":
-            tell_failure(course.folder, manifest, request.settings.on_failure)
-        draw_pages(course.folder)
-
-
 def _keep(course: Course, decisions: list[Decision], services: Services) -> None:
     """Keep what runs are compared by; a run whose steps were all left keeps what the earlier one did."""
     last = decisions[-1].earlier
-    if last is not None:
+    if last is not None and last.manifest.table is not None:  # a run that was stopped at its very end kept nothing
         carry_results(course.folder, course.manifest, last.folder, last.manifest)
     else:
         keep_results(course.folder, course.manifest, services.session)
@@ -223,7 +137,8 @@ def _leave_step(course: Course, step: StepRecord, decision: Decision) -> None:
     step.status, step.reason, step.seconds, step.attempts = "skipped", decision.reason, 0.0, 0
     course.manifest.inputs = course.manifest.inputs or decision.earlier.manifest.inputs
     course.manifest.outputs += step.outputs
-    course.manifest.answer = decision.earlier.manifest.answer
+    if step.notebook == "03_catalog_query":  # whose answer it is; another step's skip says nothing of it
+        course.manifest.answer = decision.earlier.manifest.answer
     if key := read_keys(decision.earlier.folder).get(step.notebook):
         write_key(course.folder, step.notebook, key["parts"], key["outputs"])
     course.write()
@@ -248,6 +163,10 @@ def _take_step(course: Course, notebook: Notebook, step: StepRecord, reason: str
                 if outcome.error is None or step.attempts > settings.retries or not is_transient(outcome.error):
                     break
                 _pause(course, notebook, step.attempts, outcome.error)
+    except OutOfTime:
+        step.status = "failed"
+        step.error = {"type": "TimeLimit", "message": "the run took longer than run_seconds", "exit_code": 1}
+        raise
     except Interrupted as error:
         step.status = "interrupted"
         step.error = {"type": "Interrupted", "message": str(error), "exit_code": 130}
@@ -283,6 +202,8 @@ def _pause(course: Course, notebook: Notebook, attempt: int, error: dict[str, An
     stop_services(course.request.run_id, course.request.dataset, course.request.profile, course.manifest.started_at)
     try:
         time.sleep(seconds)
+    except OutOfTime:
+        raise
     except KeyboardInterrupt as stopped:
         raise Interrupted(f"{notebook.name} was interrupted") from stopped
     if course.request.profile == "local":

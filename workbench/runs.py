@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import UsageError, suggest
-from workbench.record import ROOT, SCHEMA, Manifest, StepRecord, append_log, process_lives, utc_now, write_manifest
+from workbench.record import (
+    KERNELS_LOG,
+    ROOT,
+    SCHEMA,
+    Manifest,
+    StepRecord,
+    append_log,
+    process_lives,
+    utc_now,
+    write_manifest,
+)
 from workbench.redaction import redact_file
 
+_KINDS: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "dict": dict, "list": list}
 KILLED = "the runner was killed"
 
 
@@ -26,7 +39,7 @@ class Run:
 
 def runs_folder() -> Path:
     """Return the folder of the records: WORKBENCH_RUNS, or runs/ in the checkout."""
-    return Path(os.environ.get("WORKBENCH_RUNS") or ROOT / "runs")
+    return Path(os.environ.get("WORKBENCH_RUNS") or ROOT / "runs").absolute()  # kernels work in another folder
 
 
 def list_runs(tell: Callable[[str], None] | None = None) -> list[Run]:
@@ -63,11 +76,21 @@ def read_run(folder: Path) -> Run:
             raise ValueError(f"schema {document['schema']} is newer than this program's {SCHEMA}")
         steps = [StepRecord(**_known(StepRecord, step)) for step in document["steps"]]
         manifest = Manifest(**{**_known(Manifest, document), "steps": steps})
+        _check_types(manifest)
+        for step in steps:
+            _check_types(step)
         for step in manifest.steps:
             step.run = step.run or (manifest.run_id if step.status not in ("pending", "skipped") else None)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{place} is no record of a run ({error})") from error
     return Run(folder, manifest)
+
+
+def _check_types(record: Manifest | StepRecord) -> None:
+    for member in fields(record):
+        kind, value = str(member.type), getattr(record, member.name)
+        if not isinstance(value, _KINDS[re.split(r"\W", kind)[0]]) and not (value is None and kind.endswith("None")):
+            raise ValueError(f"{member.name} is {value!r}")
 
 
 def _known(kind: type, document: dict[str, Any]) -> dict[str, Any]:
@@ -83,8 +106,9 @@ def find_run(name: str) -> Run:
         UsageError: there is no such run, or several; the nearest ids are given.
     """
     place = Path(name)
-    if (place / "manifest.json").exists():
-        return read_run(place.resolve())
+    with contextlib.suppress(OSError):  # a name that is too long for a path
+        if (place / "manifest.json").exists():
+            return read_run(place.resolve())
     if name == "latest" and (runs_folder() / name / "manifest.json").exists():
         return read_run((runs_folder() / name).resolve())
     ids = [folder.name for folder in _folders()]
@@ -107,9 +131,10 @@ def settle_runs(stop: Callable[[Manifest], None], tell: Callable[[str], None]) -
             continue
         stop(run.manifest)
         mark_interrupted(run, KILLED)
-        tell(
-            f"run {run.manifest.run_id} was interrupted ({KILLED}): `workbench repair {run.manifest.run_id}` resumes it"
-        )
+        name = run.manifest.run_id
+        by_notebooks = "started_by" not in run.manifest.parameters  # else a chain of `workbench watch`
+        hint = f"`workbench repair {name}` resumes it" if by_notebooks else "`workbench watch` makes up for it"
+        tell(f"run {name} was interrupted ({KILLED}): {hint}")
         settled.append(run)
     return settled
 
@@ -126,5 +151,5 @@ def mark_interrupted(run: Run, reason: str) -> None:
     (run.folder / ".reserve").unlink(missing_ok=True)
     for left in run.folder.glob("*.result.json*"):
         left.unlink(missing_ok=True)
-    redact_file(run.folder / "kernels.log")  # written by the kernels' own processes
+    redact_file(run.folder / KERNELS_LOG)
     append_log(run.folder, "run ended", status=manifest.status, reason=reason)

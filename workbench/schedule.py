@@ -58,6 +58,11 @@ class Schedule:
         """Where the command's output goes."""
         return runs_folder() / f"schedule-{self.dataset}.log"
 
+    def __post_init__(self) -> None:
+        """Raise UsageError where an argument would end a line of a crontab or of a unit."""
+        if broken := [part for part in self.arguments if not part.isprintable()]:
+            raise UsageError(f"{broken[0]!r} holds a character that no line of a schedule can hold")
+
     def moment(self) -> tuple[int | None, int, int]:
         """Return weekday (0 = Sunday, None for daily), hour and minute.
 
@@ -145,21 +150,27 @@ def _unit_folder() -> Path:
 
 def _other_lines(name: str) -> list[str]:
     """Return the lines of the crontab but for the one of `name`."""
-    done = (
-        subprocess.run(["crontab", "-l"], stdin=subprocess.DEVNULL, capture_output=True, text=True) if _cron() else None
+    _require_cron()
+    done = subprocess.run(
+        ["crontab", "-l"],
+        env={**os.environ, "LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
-    lines = done.stdout.splitlines() if done and done.returncode == 0 else []
+    if done.returncode and "no crontab" not in done.stderr:  # writing then would wipe what could not be read
+        raise ScheduleError(f"crontab refused: {done.stderr.strip() or 'no message'}")
+    lines = done.stdout.splitlines() if done.returncode == 0 else []
     return [line for line in lines if not line.endswith(f"# {name}")]
 
 
-def _cron() -> bool:
+def _require_cron() -> None:
     if shutil.which("crontab") is None:
         raise ScheduleError("there is neither a systemd of the user's nor a crontab command: install cron")
-    return True
 
 
 def _crontab(arguments: list[str], content: str) -> None:
-    _cron()
+    _require_cron()
     done = subprocess.run(["crontab", *arguments], input=content, capture_output=True, text=True)
     if done.returncode:
         raise ScheduleError(f"crontab refused: {done.stderr.strip() or 'no message'}")

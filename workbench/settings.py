@@ -6,6 +6,7 @@ The file is workbench.yaml in the checkout, or the one that WORKBENCH_SETTINGS n
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -74,7 +75,13 @@ def _check(place: Path, name: str, value: Any) -> Any:
             raise UsageError(f"{place}: on_failure must be `command: …` or `webhook: …`")
         return value
     kind = _NUMBERS[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or kind(value) != value:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or value < 0
+        or not math.isfinite(value)
+        or kind(value) != value
+    ):
         raise UsageError(f"{place}: {name}={value}: expected a number of 0 or more")
     if name.endswith("_seconds") and name != "backoff_seconds" and value == 0:
         raise UsageError(f"{place}: {name}=0 leaves no time at all: leave it out for the default")

@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from workbench.history import run_and_show
     from workbench.request import RunConfig, check_request, read_range
 
-    if arguments.help_notebook:
+    if arguments.help_notebook is not None:
         return _show_parameters(arguments.help_notebook, output)
     config = RunConfig(
         dataset=arguments.dataset,
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         file=arguments.parameters,
     )
     request = check_request(config)
-    if not arguments.backfill:
+    if arguments.backfill is None:
         run_and_show(request, output)
         return 0
     if "as_of" in request.origins or "run_id" in request.origins:

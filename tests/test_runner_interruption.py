@@ -1,0 +1,68 @@
+"""Signals and time limits: what ends a run, and what must not disturb its last record."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from workbench.interruption import OutOfTime, deaf, stoppable
+from workbench.leftovers import stop_services
+
+
+def test_the_end_of_time_waits_for_what_is_being_tidied_up() -> None:
+    """A limit that is over inside the block ends what comes behind it, and no signal ends the block itself."""
+    tidied = False
+    with pytest.raises(OutOfTime), stoppable(0.2):
+        with deaf():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                os.kill(os.getpid(), number)
+            time.sleep(0.4)
+            tidied = True
+        time.sleep(5)
+    assert tidied
+
+
+def test_after_the_last_record_nothing_ends_the_run() -> None:
+    """What is over then is over: the limit does not turn a run that was written down as ended into another."""
+    with stoppable(0.2):
+        with deaf(ends=True):
+            time.sleep(0.3)
+        time.sleep(0.2)
+
+
+def test_an_outer_limit_ends_what_an_inner_one_did_not() -> None:
+    """Of two limits the nearer one counts, and the outer one goes on behind the inner block."""
+    with pytest.raises(OutOfTime), stoppable(0.5):
+        with stoppable(60):
+            time.sleep(0.2)
+        time.sleep(5)
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_a_run_under_nohup_outlives_its_terminal(ignored: bool) -> None:
+    """SIGHUP ends a run like Ctrl-C, except where nohup has it ignored."""
+    earlier = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    ended = False
+    try:
+        with stoppable(5):
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(0.1)
+    except KeyboardInterrupt:
+        ended = True
+    finally:
+        signal.signal(signal.SIGHUP, earlier)
+    assert ended is not ignored
+
+
+def test_a_cloud_that_cannot_be_reached_does_not_keep_a_run_from_ending(
+    scrubbed_environment: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without credentials, what a run left under way cannot be looked for: that is said, not raised."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    told = stop_services("r1", "student_sample", "aws", "2024-01-02T00:00:00Z")
+    assert told and all("could not look for what is left" in line for line in told)
