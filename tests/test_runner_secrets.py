@@ -48,10 +48,15 @@ def test_a_common_word_is_redacted_where_it_stands_alone(text: str, monkeypatch:
     assert "postgres" not in redact(json.dumps(told)) and redact("04_load_postgres") == "04_load_postgres"
 
 
-def test_a_secret_in_several_lines_of_a_notebook_is_found(tmp_path: Path) -> None:
+def test_a_secret_in_several_lines_of_a_notebook_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A private key that a cell printed is one text, though a notebook keeps its lines apart."""
     lines = ["-----BEGIN PRIVATE KEY-----\n", "abcdefgh\n", "-----END PRIVATE KEY-----\n", "done"]
     assert redact_values({"text": lines}) == {"text": [f"{MARK}\n", "done"]}
+    AtomicHandler.write(json.dumps({"text": lines}), f"{SCHEME}{tmp_path / 'key.ipynb'}")
+    assert json.loads((tmp_path / "key.ipynb").read_text()) == {"text": [f"{MARK}\n", "done"]}
+    monkeypatch.setenv("TWO_LINES_SECRET", "first-line\nsecond-line")
+    AtomicHandler.write(json.dumps({"text": ["first-line\n", "second-line\n"]}), f"{SCHEME}{tmp_path / 'two.ipynb'}")
+    assert json.loads((tmp_path / "two.ipynb").read_text()) == {"text": [f"{MARK}\n"]}
 
 
 def test_secrets_beside_what_cannot_be_read_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ class AtomicHandler:
     def write(cls, content: str, path: str) -> None:
         """Write a notebook, with its secrets redacted."""
         place = path.removeprefix(SCHEME)
-        replace_file(Path(place), redact_json(content.replace(path, place)) + "\n", durable=False)
+        replace_file(Path(place), redact_json(content.replace(path, place)), durable=False)
 
     @classmethod
     def pretty_path(cls, path: str) -> str:

