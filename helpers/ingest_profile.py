@@ -8,6 +8,7 @@ dataset may spell and order their columns differently.
 import csv
 import gzip
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,7 +172,7 @@ def _profile_path(connection: duckdb.DuckDBPyConnection, path: Path, nulls: Sequ
     try:
         columns = _open_view(connection, path)
         return FileProfile(path.name, size, *_count(connection, columns, nulls))
-    except (duckdb.Error, OSError, EOFError, UnicodeError, csv.Error, StopIteration) as error:
+    except (duckdb.Error, OSError, EOFError, zlib.error, UnicodeError, csv.Error, StopIteration) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "no header line"
         return FileProfile(path.name, size, problem=reason[:160])
 

@@ -39,6 +39,7 @@ def test_gzip_is_read_like_the_plain_file(tmp_path: Path) -> None:
         (b"", "empty.csv", "empty"),
         (b"\xff\xfe\n", "odd.csv", "no header"),
         (gzip.compress(CSV.encode() * 50)[:90], "cut.csv.gz", "end-of-stream"),
+        (gzip.compress(CSV.encode())[:10] + b"\xff" * 40, "damaged.csv.gz", "invalid block type"),
         (b"PAR1 not parquet", "file.parquet", "Parquet|parquet|magic"),
         (b"\x00\x01\x02", "binary.csv", "not text"),
     ],
