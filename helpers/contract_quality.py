@@ -165,9 +165,8 @@ def _write_condition(document: Document, place: Place, column: Column) -> str:
     if metric == "nullValues":
         return f"{name} IS NULL"
     if metric == "missingValues":
-        spelt = [value for value in arguments.get("missingValues") or [] if value is not None]
-        listed = _list_values(document, (*here, "missingValues"), column, spelt)
-        return f"({name} IS NULL OR {name} IN ({listed}))" if spelt else f"{name} IS NULL"
+        listed = _list_values(document, (*here, "missingValues"), column, arguments.get("missingValues") or [])
+        return f"({name} IS NULL OR {name} IN ({listed}))" if listed else f"{name} IS NULL"
     if not arguments:
         document.fail(place, "invalidValues needs `arguments` with `validValues` or `pattern`")
     against = []
@@ -186,15 +185,18 @@ def _write_condition(document: Document, place: Place, column: Column) -> str:
 
 
 def _list_values(document: Document, place: Place, column: Column, values: Any) -> str:
-    """Return values as literals of the column's type."""
+    """Return values as literals of the column's type; nulls are left out where missing values are listed."""
     if not isinstance(values, list) or (not values and place[-1] == "validValues"):
         document.fail(place, f"{place[-1]} is a list of values")
     number = column.logical_type in ("integer", "number")
-    for index, value in enumerate(values):
+    listed = {at: value for at, value in enumerate(values) if value is not None or place[-1] == "validValues"}
+    for index, value in listed.items():
+        if column.type == "string":
+            document.read_text((*place, index), value)
         fits = isinstance(value, int | float) if number else isinstance(value, bool) == (column.type == "boolean")
         if not fits or (number and isinstance(value, bool)):
             document.fail((*place, index), f'"{value}" is no value of {column.name}, which is {column.type}')
-    texts = [_quote(str(value).lower() if isinstance(value, bool) else str(value)) for value in values]
+    texts = [_quote(str(value).lower() if isinstance(value, bool) else str(value)) for value in listed.values()]
     return ", ".join(text if column.type == "string" else f"CAST({text} AS {column.type})" for text in texts)
 
 

@@ -59,16 +59,12 @@ def read_contract(path: Path) -> Contract:
         base_path = path.parent.parent / str(custom["extends"][0]) / "contract.yaml"
         if not base_path.is_file():
             names = [found.parent.name for found in path.parent.parent.glob("*/contract.yaml")]
-            document.fail(
-                custom["extends"][1],
-                f'no dataset "{custom["extends"][0]}"; {nearest(str(custom["extends"][0]), names)}',
-            )
+            extended, place = custom["extends"]
+            document.fail(place, f'no dataset "{extended}"; {nearest(str(extended), names)}')
         base = read_document(base_path)
-        custom = _custom(base, (), _CONTRACT_PROPERTIES) | custom
-        for place, where in base.lines.items():
-            if place and place[0] not in document.data:
-                document.lines[place] = where
-        document.data = base.data | document.data
+        theirs = _custom(base, (), _CONTRACT_PROPERTIES)
+        custom = {name: (value, ("extends", *at)) for name, (value, at) in theirs.items()} | custom
+        document.extend(base)
         queries = queries if queries.is_dir() else base_path.parent / "queries"
     return _assemble(document, custom, path, queries)
 
@@ -111,7 +107,7 @@ def _assemble(document: Document, custom: dict[str, tuple[Any, Place]], path: Pa
         key=key,
         ordering=_read_ordering(document, custom, columns),
         partition=partition,
-        null_spellings=tuple(dict.fromkeys(["", *map(str, value.get("nullSpellings") or [])])),
+        null_spellings=tuple(dict.fromkeys(["", *_read_list(document, custom, "nullSpellings")])),
         source_script=(path.parent / source["script"]).resolve() if source.get("script") else None,
         source_arguments=tuple(map(str, source.get("arguments") or [])),
         files=value.get("files"),
@@ -138,13 +134,19 @@ def _read_handling(document: Document, custom: dict[str, tuple[Any, Place]]) -> 
     if unknown not in _UNKNOWN:
         document.fail(place, f'unknownColumns "{unknown}" is unknown; {nearest(str(unknown), _UNKNOWN)}')
     limit, place = custom.get("quarantineLimit", (0.2, ()))
-    if not isinstance(limit, int | float) or not 0 <= limit <= 1:
+    if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 <= limit <= 1:
         document.fail(place, "quarantineLimit is a share of all rows, from 0 to 1")
     return {name: str(form[name]) for name in ("kind", "delimiter", "quote", "encoding")} | {
         "deliveries": deliveries,
         "unknown_columns": unknown,
         "quarantine_limit": float(limit),
     }
+
+
+def _read_list(document: Document, custom: dict[str, tuple[Any, Place]], name: str) -> list[str]:
+    """Return the texts of a custom property, none where it is not there."""
+    values, place = custom.get(name, (None, ()))
+    return document.read_texts((*place, "value"), values)
 
 
 def _one_line(text: Any) -> str:
@@ -215,7 +217,7 @@ def _read_column(document: Document, place: Place) -> Column:
         description=_one_line(entry.get("description")),
         unit=str(custom.get("unit", ("", ()))[0]),
         required=bool(entry.get("required", False)),
-        source_names=tuple(map(str, custom.get("sourceNames", ([], ()))[0] or [])),
+        source_names=tuple(_read_list(document, custom, "sourceNames")),
         values=values,
         formats=_read_formats(document, custom, physical),
         derived_from=derived[1] if derived else "",
@@ -246,7 +248,7 @@ def _read_options(document: Document, place: Place, logical: str) -> dict[str, A
             document.fail((*here, name), f'no option "{name}" is read here; {nearest(name, fitting)}')
         if logical not in fitting[name]:
             document.fail((*here, name), f"{name} is for columns of type {' or '.join(fitting[name])}")
-        if name != "pattern" and not isinstance(value, int | float):
+        if name != "pattern" and (isinstance(value, bool) or not isinstance(value, int | float)):
             document.fail((*here, name), f"{name} is a number")
     try:
         re.compile(str(options.get("pattern", "")))
@@ -258,26 +260,30 @@ def _read_options(document: Document, place: Place, logical: str) -> dict[str, A
 
 def _read_formats(document: Document, custom: dict[str, tuple[Any, Place]], physical: str) -> tuple[str, ...]:
     """Return the formats of a date or timestamp; ISO 8601 where the contract names none."""
-    given, place = custom.get("formats", (None, ()))
-    for text in given or []:
-        if not _FORMAT.fullmatch(str(text)):
+    given, place = _read_list(document, custom, "formats"), custom.get("formats", (None, ()))[1]
+    for text in given:
+        if not _FORMAT.fullmatch(text):
             document.fail(place, f'format "{text}": use %Y %m %d %H %M %S %b, signs, spaces and T')
-        if not all(any(str(text).count(part) == 1 for part in parts) for parts in (("%Y",), ("%m", "%b"), ("%d",))):
+        if not all(any(text.count(part) == 1 for part in parts) for parts in (("%Y",), ("%m", "%b"), ("%d",))):
             document.fail(place, f'format "{text}": a date has one %Y, one %m or %b, and one %d')
     if given and physical not in _ISO:
         document.fail(place, "formats are for dates and timestamps")
-    return tuple(map(str, given or _ISO.get(physical, ())))
+    return tuple(given or _ISO.get(physical, ()))
 
 
 def _read_values(document: Document, place: Place, custom: dict[str, tuple[Any, Place]]) -> dict[str, str]:
     """Return every accepted spelling in lower case, with the value that it stands for."""
-    values = [str(value["value"]) for value in document.at(place).get("enum") or []]
+    values = []
+    for index, entry in enumerate(document.at(place).get("enum") or []):
+        if not isinstance(entry, dict) or "value" not in entry:
+            document.fail((*place, "enum", index), "an entry of an enumeration is {value: text}")
+        values.append(document.read_text((*place, "enum", index, "value"), entry["value"]))
     found = {value.lower(): value for value in values}
     spellings, here = custom.get("spellings", ({}, ()))
     for value, others in (spellings or {}).items():
         if value not in values:
             document.fail((*here, "value", value), f'"{value}" is not in the enumeration; {nearest(value, values)}')
-        for spelling in others:
-            if found.setdefault(str(spelling).lower(), value) != value:
+        for spelling in document.read_texts((*here, "value", value), others):
+            if found.setdefault(spelling.lower(), value) != value:
                 document.fail((*here, "value", value), f'"{spelling}" already stands for another value')
     return found

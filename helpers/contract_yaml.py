@@ -15,10 +15,14 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass
 class Document:
-    """A YAML document, and the line of each of its values. A place is the path of keys and indexes from the root."""
+    """A YAML document, and the line of each of its values. A place is the path of keys and indexes from the root.
+
+    `written` has the letters of each value that YAML took for something else than a text.
+    """
 
     data: dict[str, Any]
     lines: dict[Place, tuple[Path, int]] = field(default_factory=dict)
+    written: dict[Place, str] = field(default_factory=dict)
 
     def at(self, place: Place) -> Any:
         """Return the value at a place."""
@@ -26,6 +30,48 @@ class Document:
         for step in place:
             found = found[step]
         return found
+
+    def extend(self, base: "Document") -> None:
+        """Fill in what is left out here from another document.
+
+        Both have customProperties of their own: the other's lie at ("extends", "customProperties", …).
+        """
+        for place, line in base.lines.items():
+            heirs = [place] if place and place[0] not in self.data else []
+            if place[:1] == ("customProperties",):
+                heirs.append(("extends", *place))
+            for heir in heirs:
+                self.lines[heir] = line
+                if place in base.written:
+                    self.written[heir] = base.written[place]
+        self.data = base.data | self.data
+
+    def read_text(self, place: Place, value: Any) -> str:
+        """Return the value at a place as the text that is written there.
+
+        A plain number or day such as 999 is its own text; `no`, `null`, `007` and `1.50` would become other ones.
+
+        Raises:
+            ContractError: the value is no text.
+        """
+        if isinstance(value, list | dict):
+            self.fail(place, "one text is needed here, and not a list or a mapping")
+        written = self.written.get(place, "")
+        if not isinstance(value, str) and (isinstance(value, bool) or str(value) != written):
+            self.fail(place, f'"{written}" would be read as "{value}", which is another text: put it in quotes')
+        return str(value)
+
+    def read_texts(self, place: Place, values: Any) -> list[str]:
+        """Return the list at a place, where nothing may stand, as the texts that are written there.
+
+        Raises:
+            ContractError: there is no list, or one of its values is no text.
+        """
+        if values is None:
+            return []
+        if not isinstance(values, list):
+            self.fail(place, f'a list of texts is needed here, such as ["{self.written.get(place, values)}"]')
+        return [self.read_text((*place, index), value) for index, value in enumerate(values)]
 
     def fail(self, place: Place, problem: str) -> NoReturn:
         """Refuse the contract for what stands at `place`, or at the nearest place around it."""
@@ -70,4 +116,10 @@ def _build(node: Any, place: Place, document: Document, path: Path) -> Any:
         return found
     if isinstance(node, yaml.SequenceNode):
         return [_build(child, (*place, index), document, path) for index, child in enumerate(node.value)]
-    return yaml.SafeLoader("").construct_object(node)
+    try:
+        value = yaml.SafeLoader("").construct_object(node)
+    except (ValueError, yaml.YAMLError):  # such as 0000-00-00, which looks like a day
+        document.fail(place, f'"{node.value}" cannot be read: put it in quotes')
+    if not isinstance(value, str):
+        document.written[place] = node.value
+    return value

@@ -12,6 +12,7 @@ import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
 
 from helpers.contract import DATASETS, compile_contract, list_datasets, load_contract, read_query
+from helpers.contract_check import check_contracts
 from helpers.errors import ContractError
 
 SMALL = """\
@@ -125,6 +126,77 @@ def test_ordering_by_an_unknown_column_is_refused(tmp_path: Path) -> None:
     text = SMALL + "customProperties:\n  - {property: ordering, value: [pryce desc]}\n"
     with pytest.raises(ContractError, match=r'yaml:24: no column "pryce" to order by; did you mean "price"'):
         load_contract("shop", write_shop(tmp_path, text))
+
+
+PLAIN = """\
+customProperties:
+  - {property: nullSpellings, value: [NA, 999, -1, 1.5, 1900-01-01, "007"]}
+"""
+
+
+def test_plain_numbers_are_their_own_texts(tmp_path: Path) -> None:
+    """A spelling that YAML takes for a number or day is kept where its text is the one that is written."""
+    text = SMALL.replace(
+        "        required: true\n", "        required: true\n        enum: [{value: 1}, {value: 2.5}]\n", 1
+    )
+    contract = load_contract("shop", write_shop(tmp_path, text + PLAIN))
+    assert contract.null_spellings == ("", "NA", "999", "-1", "1.5", "1900-01-01", "007")
+    assert contract.column("article").values == {"1": "1", "2.5": "2.5"}
+
+
+@pytest.mark.parametrize("written", ["null", "~", "no", "true", "007", "1.50", "1_000", "0x1F", "1:30", "0000-00-00"])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "enum: [{value: %s}]",
+        "customProperties: [{property: sourceNames, value: [A, %s]}]",
+        "enum: [{value: a}]\n        customProperties: [{property: spellings, value: {a: [A, %s]}}]",
+        "quality: [{metric: invalidValues, mustBe: 0, arguments: {validValues: [A, %s]}}]",
+        "nullSpellings",
+    ],
+)
+def test_a_value_that_yaml_makes_another_text_is_refused(tmp_path: Path, written: str, entry: str) -> None:
+    """What would be kept as None, False, 7 or 1.5 is refused with its line, wherever texts are listed."""
+    column, line = "        physicalType: string\n", 10
+    text = SMALL.replace(column, f"{column}        {entry.replace('%s', written)}\n", 1)
+    line += entry.count("\n")
+    if entry == "nullSpellings":
+        line, text = 24, SMALL + f"customProperties:\n  - {{property: nullSpellings, value: [NA, {written}]}}\n"
+    found = check_contracts("shop", write_shop(tmp_path, text))["shop"]
+    assert f'shop/contract.yaml:{line}: "{written}"' in found[-1] and "put it in quotes" in found[-1]
+    with pytest.raises(ContractError, match="put it in quotes"):
+        load_contract("shop", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["nullSpellings", "sourceNames"])
+def test_one_text_in_place_of_a_list_is_refused(tmp_path: Path, name: str) -> None:
+    """A text without brackets would be taken letter by letter."""
+    text = SMALL + "customProperties:\n  - {property: nullSpellings, value: NA}\n"
+    if name == "sourceNames":
+        text = SMALL.replace('formats, value: ["%Y-%m-%d"]', "sourceNames, value: NA")
+    with pytest.raises(ContractError, match=r'yaml:2[24]: a list of texts is needed here, such as \["NA"\]'):
+        load_contract("shop", write_shop(tmp_path, text))
+
+
+def test_a_mistake_that_is_inherited_is_named_where_it_stands(tmp_path: Path) -> None:
+    """A contract that extends another has customProperties of its own, whose lines are not the other's."""
+    write_shop(tmp_path, SMALL + "customProperties:\n  - {property: nullSpellings, value: [NA, 1.50]}\n")
+    (tmp_path / "stall").mkdir()
+    (tmp_path / "stall" / "contract.yaml").write_text(
+        "apiVersion: v3.2.0\nkind: DataContract\nid: stall\nversion: 1.0.0\n"
+        "customProperties:\n  - {property: extends, value: shop}\n"
+    )
+    with pytest.raises(ContractError, match=r'shop/contract\.yaml:24: "1\.50" would be read as "1\.5"'):
+        load_contract("stall", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "mistake", ["{property: quarantineLimit, value: yes}", "{property: quarantineLimit, value: 2}"]
+)
+def test_a_share_is_a_number(tmp_path: Path, mistake: str) -> None:
+    """`yes` is no limit: it would let all rows be rejected."""
+    with pytest.raises(ContractError, match=r"yaml:24: quarantineLimit is a share"):
+        load_contract("shop", write_shop(tmp_path, SMALL + f"customProperties:\n  - {mistake}\n"))
 
 
 def test_dataset_without_source_says_so(tmp_path: Path) -> None:
