@@ -127,7 +127,8 @@ def ingest_files(cfg: StepConfig, profile: Profile | None = None) -> IngestResul
         profile: what `profile_files` found, for the row counts of the record.
 
     Raises:
-        InputError: a file is missing or unreadable, or changed while it was read.
+        InputError: a file is missing or unreadable, or changed while it was read; two files of one name differ where
+            a delivery replaces what came under its name.
     """
     started = time.monotonic()
     session = open_session(cfg.profile)
@@ -137,6 +138,8 @@ def ingest_files(cfg: StepConfig, profile: Profile | None = None) -> IngestResul
         o for o in list_objects(session.client("s3"), bucket, f"{cfg.dataset}/") if o.name[:1] not in ("", "_", ".")
     ]
     chain = read_chain(session, cfg, there)
+    if chain.by_name:
+        _refuse_two_contents(files)
     deliveries = []
     with ProgressLine(f"ingesting {len(files)} files", sum(file.path.stat().st_size for file in files)) as progress:
         for file in files:
@@ -152,6 +155,19 @@ def ingest_files(cfg: StepConfig, profile: Profile | None = None) -> IngestResul
         rows=profile.rows if profile else None,
         seconds=time.monotonic() - started,
     )
+
+
+def _refuse_two_contents(files: list[RawFile]) -> None:
+    """Stop where two files of one name differ, before either of them replaces the other."""
+    first: dict[str, RawFile] = {}
+    for file in files:
+        known = first.setdefault(file.name, file)
+        if known is not file and _hash_file(known.path)[0] != _hash_file(file.path)[0]:
+            one, other = (each.origin if each.origin.startswith("s3://") else each.path for each in (known, file))
+            raise InputError(
+                f"{one} and {other} differ under one name, and a delivery replaces what came under its name "
+                "(deliveries: replace_by_name): rename one, or leave one out with `files`; nothing was ingested"
+            )
 
 
 def _deliver(session: Session, cfg: StepConfig, file: RawFile, chain: Chain, progress: ProgressLine) -> Delivery:

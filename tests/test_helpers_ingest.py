@@ -3,12 +3,15 @@
 import datetime as dt
 import hashlib
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from helpers.config import StepConfig
+from helpers.config import ROOT, StepConfig
 from helpers.errors import InputError
 from helpers.ingest import IngestResult, ingest_files, profile_files
 from helpers.objects import list_objects
@@ -65,6 +68,41 @@ def test_a_changed_letter_is_another_object(stack: Path, tmp_path: Path) -> None
     (tmp_path / "one.csv").write_text("x\n2\n")
     assert ingest("changed", tmp_path).uploaded == 1
     assert len(objects("changed")) == 2
+
+
+REPLACING = """\
+id: replacing
+customProperties: [{property: deliveries, value: replace_by_name}]
+schema:
+  - properties:
+      - {name: x, physicalType: string, primaryKey: true, required: true, partitioned: true}
+"""
+
+
+def test_two_files_of_one_name_are_no_replacement_of_each_other(stack: Path, tmp_path: Path) -> None:
+    """Where a name replaces, two contents of it in one run are refused by their paths; the same twice is one."""
+    checkout, inbox = tmp_path / "checkout", tmp_path / "inbox"
+    for package in ("helpers", "local_aws", "infra"):
+        shutil.copytree(ROOT / package, checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (checkout / "datasets" / "replacing").mkdir(parents=True)
+    (checkout / "datasets" / "replacing" / "contract.yaml").write_text(REPLACING)
+    for folder, content in {"north": "x\n1\n", "south": "x\n2\n"}.items():
+        (inbox / folder).mkdir(parents=True)
+        (inbox / folder / "export.csv").write_text(content)
+    code = (
+        "import datetime as dt; from helpers.config import StepConfig; from helpers.ingest import ingest_files\n"
+        f"cfg = StepConfig('replacing', 'run-1', dt.date(2026, 3, 1), 'local', {str(inbox / '*' / '*.csv')!r})\n"
+        "print(ingest_files(cfg).uploaded)"
+    )
+    command = [sys.executable, "-c", code]
+    refused = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=60)
+    said = f"{inbox}/north/export.csv and {inbox}/south/export.csv differ under one name"
+    assert refused.returncode == 1 and said in refused.stderr
+    assert objects("replacing") == []
+    (inbox / "south" / "export.csv").write_text("x\n1\n")
+    taken = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=60)
+    assert taken.returncode == 0 and taken.stdout.split()[-1] == "1", taken.stderr
+    assert len(objects("replacing")) == 1
 
 
 def test_a_large_file_goes_up_in_parts(stack: Path, tmp_path: Path) -> None:
