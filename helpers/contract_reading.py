@@ -88,6 +88,9 @@ def _assemble(document: Document, custom: dict[str, tuple[Any, Place]], path: Pa
         document.fail(("id",), f'id is "{data.get("id")}" where the folder is "{dataset}": a dataset has one name')
     if not _NAME.fullmatch(dataset):
         document.fail(("id",), f'"{dataset}" cannot name a table: use lower-case letters, digits and underscores')
+    if dataset.endswith("_quarantine"):
+        of = dataset.removesuffix("_quarantine")
+        document.fail(("id",), f'"{dataset}" is where the rejected rows of a dataset "{of}" lie: choose another name')
     schema = data.get("schema")
     if not isinstance(schema, list) or len(schema) != 1 or not schema[0].get("properties"):
         document.fail(("schema",), "one table with its properties is needed under schema")

@@ -205,6 +205,15 @@ def test_dataset_without_source_says_so(tmp_path: Path) -> None:
         load_contract("shop", write_shop(tmp_path)).source_command(tmp_path)
 
 
+def test_a_dataset_cannot_have_the_name_of_anothers_quarantine(tmp_path: Path) -> None:
+    """The rejected rows of shop lie under shop_quarantine, whose objects would be deleted with the next run of shop."""
+    write_shop(tmp_path, SMALL.replace("id: shop", "id: shop_quarantine"))
+    (tmp_path / "shop").rename(tmp_path / "shop_quarantine")
+    said = 'shop_quarantine/contract.yaml:3: "shop_quarantine" is where the rejected rows of a dataset "shop" lie'
+    [found] = check_contracts("shop_quarantine", tmp_path)["shop_quarantine"]
+    assert said in found
+
+
 @pytest.mark.parametrize("dataset", list_datasets())
 def test_saved_queries_are_complete(dataset: str) -> None:
     """Each saved query has a title, a question, and a chart whose columns it selects."""
