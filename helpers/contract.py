@@ -138,8 +138,12 @@ class Contract:
 
     @cached_property
     def queries(self) -> tuple[SavedQuery, ...]:
-        """Return the saved queries, in the order of their files' names."""
-        return tuple(read_query(path, self.table) for path in sorted(self.queries_folder.glob("*.sql")))
+        """Return the saved queries, in the order of their files' names.
+
+        Raises:
+            ContractError: a query's name or header that cannot be used.
+        """
+        return tuple(read_query(path, self.table) for path in list_queries(self.queries_folder))
 
     def query(self, name: str) -> SavedQuery:
         """Return one saved query.
@@ -219,6 +223,34 @@ def _compile_column(column: Column) -> dict[str, Any]:
         "derived_format": column.derived_format,
         "comment": column.description + (f" ({column.unit})" if column.unit else ""),
     }
+
+
+def name_answer(query: str) -> str:
+    """Return a saved query's name without the number that orders its file: so its answer is called in PostgreSQL."""
+    return query.lstrip("0123456789_")
+
+
+def list_queries(folder: Path) -> list[Path]:
+    """Return the files of the saved queries, in the order of their names.
+
+    Raises:
+        ContractError: two answers would have one name, or one has none or that of the quarantine.
+    """
+    paths = sorted(folder.glob("*.sql"))
+    taken: dict[str, Path] = {}
+    for path in paths:
+        name = name_answer(path.stem)
+        if not name:
+            raise ContractError(f"{path}: only a number: name the query too, such as {path.stem}_scores.sql")
+        if name == "quarantine":
+            raise ContractError(f'{path}: the relation "quarantine" counts the rejected rows: choose another name')
+        if name in taken:
+            raise ContractError(
+                f'{taken[name]} and {path} would be one relation "{name}" in PostgreSQL: '
+                "rename one of them, the number in front only orders them"
+            )
+        taken[name] = path
+    return paths
 
 
 def read_query(path: Path, table: str) -> SavedQuery:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from helpers.contract import Column, Contract
+from helpers.contract import Column, Contract, list_queries
 from helpers.contract_quality import read_rules
 from helpers.contract_yaml import Document, Place, read_document
 from helpers.errors import nearest
@@ -50,7 +50,7 @@ def read_contract(path: Path) -> Contract:
     """Read a contract; `extends` in its customProperties fills in what it leaves out from another dataset's.
 
     Raises:
-        ContractError: a mistake, with file and line.
+        ContractError: a mistake, with file and line; saved queries whose names clash.
     """
     document = read_document(path)
     custom = _custom(document, (), _CONTRACT_PROPERTIES)
@@ -66,6 +66,7 @@ def read_contract(path: Path) -> Contract:
         custom = {name: (value, ("extends", *at)) for name, (value, at) in theirs.items()} | custom
         document.extend(base)
         queries = queries if queries.is_dir() else base_path.parent / "queries"
+    list_queries(queries)  # refuses names before anything starts
     return _assemble(document, custom, path, queries)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from helpers.config import StepConfig
+from helpers.contract import name_answer
 from helpers.errors import StepError
 from helpers.load_postgres_contract import LoadRules
 from helpers.load_postgres_types import VersionColumn, check_result_type, make_columns, select_expression
@@ -263,4 +264,4 @@ def _wait_for(session: Session, execution_id: str) -> tuple[S3Object, int]:
 
 def name_relation(dataset: str, query: str) -> str:
     """Return the name of a saved query's relation: the number that orders the query's file is left out."""
-    return f"{dataset}__{query.lstrip('0123456789_')}"
+    return f"{dataset}__{name_answer(query)}"

@@ -1,12 +1,14 @@
 """`workbench contract check` and the names of raw objects that `workbench reject` takes."""
 
+import re
 from pathlib import Path
 
 import pytest
 from test_contract import SMALL, write_shop
 
+from helpers.contract import load_contract
 from helpers.contract_check import check_contracts
-from helpers.errors import UsageError
+from helpers.errors import ContractError, UsageError
 from helpers.objects import S3Object
 from helpers.transform_reject import find_object
 from workbench.cli import main
@@ -32,6 +34,38 @@ def test_query_with_a_mistake_is_named(tmp_path: Path) -> None:
     (folder / "shop" / "queries").mkdir()
     (folder / "shop" / "queries" / "01_all.sql").write_text("SELECT 1\n")
     assert "no `-- title:` line" in check_contracts("shop", folder)["shop"][0]
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["01_x", "02_x"], r'/01_x\.sql and .*/02_x\.sql would be one relation "x"'),
+        (["x", "_1_x"], r'/_1_x\.sql and .*/x\.sql would be one relation "x"'),
+        (["03_quarantine"], r'/03_quarantine\.sql: the relation "quarantine" counts the rejected rows'),
+        (["2024"], r"/2024\.sql: only a number"),
+    ],
+)
+def test_queries_whose_answers_would_have_one_name_are_refused(tmp_path: Path, names: list[str], said: str) -> None:
+    """The number in front of a file's name is no part of the relation's; both files are named, also when it is read."""
+    folder = write_shop(tmp_path)
+    (folder / "shop" / "queries").mkdir()
+    for name in names:
+        (folder / "shop" / "queries" / f"{name}.sql").write_text("-- title: a\n-- question: b\nSELECT 1 AS n\n")
+    [found] = check_contracts("shop", folder)["shop"]
+    assert re.search(said, found)
+    with pytest.raises(ContractError, match=said):
+        load_contract("shop", folder)
+
+
+def test_a_query_that_is_added_later_is_refused_too(tmp_path: Path) -> None:
+    """A contract that was read already lists its queries anew."""
+    folder = write_shop(tmp_path)
+    contract = load_contract("shop", folder)
+    (folder / "shop" / "queries").mkdir()
+    for name in ("01_x", "02_x"):
+        (folder / "shop" / "queries" / f"{name}.sql").write_text("-- title: a\n-- question: b\nSELECT 1 AS n\n")
+    with pytest.raises(ContractError, match="one relation"):
+        _ = contract.queries
 
 
 def test_unknown_dataset_is_wrong_usage(tmp_path: Path) -> None:
