@@ -51,7 +51,8 @@ def publish_load(connection: Any, load: Load, terms: Terms) -> Load:
     """Switch all views of the dataset to the load's tables, and enter it in the ledger as published.
 
     Raises:
-        LoadError: something that readers have would be lost and is not named; the version stays ready.
+        LoadError: something that readers have would be lost and is not named; the version stays ready. Or a table of
+            it was dropped.
         ServiceError: a reader holds a lock until the time is up; the version stays ready.
     """
     before = find_published(list_loads(connection, load.dataset))
@@ -71,6 +72,7 @@ def roll_back(connection: Any, dataset: str, terms: Terms) -> tuple[Load, Load]:
 
     Raises:
         UsageError: there is no version before.
+        LoadError: a table of the version before was dropped.
     """
     published = find_published(list_loads(connection, dataset))
     if len(published) < 2:

@@ -32,7 +32,7 @@ def publish_table(profile: str | None, table: str, named: frozenset[str] = froze
 
     Raises:
         UsageError: no such table, or no version is kept ready.
-        LoadError: readers would lose something that is not named.
+        LoadError: readers would lose something that is not named, or a table of the version was dropped.
         ServiceError: a reader is in the way.
     """
     return _by_hand(profile, table, named, back=False)
@@ -47,7 +47,7 @@ def rollback_table(profile: str | None, table: str, named: frozenset[str] = froz
 
     Raises:
         UsageError: no such table, or no version before.
-        LoadError: views would be lost that are not named.
+        LoadError: views would be lost that are not named, or a table of the version was dropped.
         ServiceError: a reader is in the way.
     """
     return _by_hand(profile, table, named, back=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from psycopg2 import sql
 
+from helpers.errors import LoadError
 from helpers.load_postgres_ledger import PUBLIC, VERSIONS
 from helpers.load_postgres_types import comment_statements
 
@@ -166,10 +167,17 @@ def list_dependents(cursor: Any, oid: int) -> list[Kept]:
 
 
 def plan_switch(cursor: Any, relation: str, table: str, reader: str | None) -> Switch:
-    """Say how the view of a relation comes to show a table of the versions' schema; nothing is changed yet."""
+    """Say how the view of a relation comes to show a table of the versions' schema; nothing is changed yet.
+
+    Raises:
+        LoadError: the table is gone.
+    """
     oid, source = find_oid(cursor, PUBLIC, relation), find_oid(cursor, VERSIONS, table)
     if source is None:
-        raise LookupError(f"{VERSIONS}.{table}")
+        raise LoadError(
+            f"{VERSIONS}.{table}, the version of {PUBLIC}.{relation} to be shown, was dropped: nothing was changed; "
+            "`workbench run --full` for its dataset loads a new version"
+        )
     new = read_shape(cursor, source)
     view = read_kept(cursor, oid) if oid is not None else None
     old = view.shape.columns if view else {}

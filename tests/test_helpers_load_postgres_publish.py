@@ -77,6 +77,22 @@ def test_a_version_goes_back_and_forth(connection: Any, server: Server) -> None:
     assert read(server, "back") == [(2,)]
 
 
+def test_a_version_whose_table_was_dropped_by_hand_is_named(connection: Any, server: Server) -> None:
+    """Publishing it and going back to it say what is gone and what to do; readers see what they saw."""
+    publish(connection, "torn", {"id": "int"}, [(1,)])
+    publish(connection, "torn", {"id": "int"}, [(2,)])
+    ready = stage_load(connection, "torn", {"id": "int"}, [(3,)])
+    before = find_published(list_loads(connection, "torn"))[1]
+    server.run(*[f'DROP TABLE {VERSIONS}."{load.tables["torn"]}"' for load in (before, ready)])
+    with pytest.raises(
+        LoadError, match=rf"{before.tables['torn']}, the version of analytics\.torn .* was dropped: noth"
+    ):
+        roll_back(connection, "torn", Terms(READER))
+    with pytest.raises(LoadError, match=rf"{ready.tables['torn']}.* `workbench run --full` for its dataset loads"):
+        publish_load(connection, ready, Terms(READER))
+    assert read(server, "torn") == [(2,)]
+
+
 def test_rolling_back_takes_appended_columns_away_again(connection: Any, server: Server) -> None:
     """The version before comes back with its own columns, where the relation itself is named."""
     publish(connection, "grown", {"id": "int"}, [(1,)])
