@@ -16,6 +16,8 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from helpers.say_numbers import say_share
+
 TABLE_ROWS = 10
 _MAX_LINE = 16 * 1024 * 1024
 _SAMPLE = 1000
@@ -109,9 +111,13 @@ class Profile:
 
     @property
     def missing_shares(self) -> pd.DataFrame:
-        """The columns of `column_table` with the share of their cells that is missing, in percent."""
+        """The columns of `column_table` with the share of their cells that is missing, in percent.
+
+        With two decimals, or four where two would make nothing of it.
+        """
         table = self.column_table
-        shares = (100 * table["missing"] / table["cells"].clip(lower=1)).round(2)
+        exact = 100 * table["missing"] / table["cells"].clip(lower=1)
+        shares = exact.round(2).where(exact.round(2) > 0, exact.round(4))
         shown = pd.DataFrame({"column": table["column"], "missing": shares})
         return shown.sort_values(["missing", "column"], ascending=[False, True], ignore_index=True)
 
@@ -144,9 +150,9 @@ def _sum_column(name: str, found: list[tuple[ColumnProfile, int]]) -> tuple[str,
     filled = sum(column.sampled for column, _ in found)
     looks = "text" if filled else "nothing"
     for position, kind in enumerate(_LOOKS):
-        share = sum(column.looks[position] for column, _ in found) / filled if filled else 0
-        if share >= 0.9:
-            looks = kind if share == 1 else f"{kind} ({share:.1%})"
+        fitting = sum(column.looks[position] for column, _ in found)
+        if filled and fitting / filled >= 0.9:
+            looks = kind if fitting == filled else f"{kind} ({say_share(fitting, filled)})"
             break
     return name, len({column.spelling for column, _ in found}), len(found), cells, missing, looks
 

@@ -19,6 +19,7 @@ from helpers.load_postgres_types import make_columns
 from helpers.objects import S3Object
 from helpers.record import step_entry
 from helpers.run_history import GATES, RELATIONS, RUNS, STEPS
+from helpers.say_numbers import say_share
 from helpers.session import open_session
 
 DATASET = "workbench"
@@ -126,7 +127,7 @@ def _list_gates(steps: list[dict[str, Any]]) -> list[Row]:
         notebook, details, error = step["notebook"], step.get("details") or {}, step.get("error") or {}
         if step is job and not error and step.get("rows_in") is not None:
             kept_out, read = step.get("rows_quarantined") or 0, step["rows_in"]
-            said = f"{kept_out:,} of {read:,} rows kept out ({kept_out / read if read else 0:.2%})"
+            said = f"{kept_out:,} of {read:,} rows kept out ({say_share(kept_out, read, 2)})"
             gates.append([notebook, "Few enough rows are kept out", True, said])
         if notebook == "03_catalog_query" and None not in (found := (step.get("rows_in"), job.get("rows_out"))):
             said = f"{found[0]:,} rows in Athena, {found[1]:,} by the job's account"

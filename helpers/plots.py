@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter
 
 from helpers.contract import SavedQuery
 from helpers.errors import ContractError
+from helpers.say_numbers import say_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +32,7 @@ def plot_bars(frame: pd.DataFrame, title: str, unit: str = "") -> "Axes":
         unit: what they are counted in; stands on the axis.
     """
     names, numbers = _split(frame)
-    decimals = 0 if bool((numbers.fillna(0) % 1 == 0).all(axis=None)) else 2
+    decimals = _choose_decimals(numbers)
     height = 0.8 / len(numbers.columns)
     axes = _new_axes(title, rows=max(1.0, len(frame) * max(1.0, len(numbers.columns) * 0.7)))
     places = np.arange(len(frame))
@@ -48,7 +49,7 @@ def plot_bars(frame: pd.DataFrame, title: str, unit: str = "") -> "Axes":
     axes.margins(x=0.12)
     if not names:
         axes.text(0.5, 0.5, "nothing to show", transform=axes.transAxes, ha="center", color=_GREY)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:,.6g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: say_number(number)))
     axes.grid(axis="x", color=_GRID, linewidth=0.8)
     _place_legend(axes, numbers)
     return axes
@@ -99,7 +100,7 @@ def _finish_upright(axes: "Axes", frame: pd.DataFrame, names: list[str], unit: s
     numbers = frame.iloc[:, 1:]
     axes.set_xlabel(_words(str(frame.columns[0])))
     axes.set_ylabel(_describe_values(numbers, unit))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:,.6g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda number, _: say_number(number)))
     axes.tick_params(axis="x", rotation=0 if sum(map(len, names)) <= 60 else 45)
     axes.grid(axis="y", color=_GRID, linewidth=0.8)
     _place_legend(axes, numbers)
@@ -131,6 +132,15 @@ def _new_axes(title: str, rows: float) -> "Axes":
 def _place_legend(axes: "Axes", numbers: pd.DataFrame) -> None:
     if len(numbers.columns) > 1:
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9)
+
+
+def _choose_decimals(numbers: pd.DataFrame) -> int:
+    """Return how many decimals the labels of a chart have: none, or two, or more where a number would be 0.00."""
+    sizes = numbers.fillna(0).abs()
+    if bool((sizes % 1 == 0).all(axis=None)):
+        return 0
+    hidden = (count for count in range(2, 6) if not bool(((sizes > 0) & (sizes < 0.5 * 10.0**-count)).any(axis=None)))
+    return next(hidden, 6)
 
 
 def _say(number: float, decimals: int) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from helpers.objects import S3Object
+from helpers.say_numbers import say_number, say_share
 
 _TABLE_ROWS = 10
 _HISTORY_ROWS = 10
@@ -67,11 +68,11 @@ class TransformResult:
     def remark(self) -> str:
         """What to notice, in one sentence."""
         rows, reasons = self.rows, self.report["quarantined_by_reason"]
-        share = rows["curated"] / rows["readable"] if rows["readable"] else 0.0
+        share = say_share(rows["curated"], rows["readable"])
         empty = "The table has no rows: what came was kept out, taken out again, or could not be read.\n"
         return (
             f"{'' if rows['curated'] else empty}"
-            f"{rows['curated']:,} of {rows['readable']:,} readable rows are curated ({share:.1%}).\n"
+            f"{rows['curated']:,} of {rows['readable']:,} readable rows are curated ({share}).\n"
             f"Quarantined rows: {rows['quarantined']:,}, different reasons: {len(reasons)}, "
             f"unreadable files: {len(self.report['unreadable_files'])}."
         )
@@ -138,7 +139,7 @@ class TransformResult:
         rows = []
         for line in _drop_repeated(sorted(published + refused, key=lambda line: str(line["at"])))[-_HISTORY_ROWS:]:
             counts, whole = line["rows"], line["rows"]["readable"] or 1
-            shares = (round(100 * counts[name] / whole, 2) if name in counts else "" for name in _LOST)
+            shares = (_percent(counts[name], whole) if name in counts else "" for name in _LOST)
             rows.append([line["at"].replace("T", " ")[:16], line["outcome"], counts["readable"], *shares])
         return pd.DataFrame(rows, columns=["run (UTC)", "outcome", "readable rows", *(_name(name) for name in _LOST)])
 
@@ -212,7 +213,12 @@ def _list(names: list[str]) -> str:
 
 def _say_figure(figure: float | None, unit: str) -> str:
     """Return a rule's figure with its unit."""
-    return "no number" if figure is None else f"{figure:,.6g} {unit}".rstrip()
+    return "no number" if figure is None else f"{say_number(figure)} {unit}".rstrip()
+
+
+def _percent(part: int, whole: int) -> float:
+    """Return a share in percent with two decimals, or four where two would make nothing of it."""
+    return round(100 * part / whole, 2) or round(100 * part / whole, 4)
 
 
 def _name(fate: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from helpers.ingest_profile import Profile, profile_paths, simplify_name
+from helpers.ingest_profile import ColumnProfile, FileProfile, Profile, profile_paths, simplify_name
 
 NULLS = ("", "NA", "-")
 CSV = 'id,name,score\n1,"two\nlines",3\n2,x,4,5\n3,y\n4,NA,2.5\n4,NA,2.5\n5,"a ""b""",-\n'
@@ -81,6 +81,18 @@ def test_columns_are_summed_up_under_the_contracts_name(tmp_path: Path) -> None:
     table = Profile("d", files, {"pupil_number": "pupil_id"}, 0.0).column_table
     assert table.to_numpy().tolist() == [["pupil_id", 2, 2, 21, 0, "integer (95.2%)"]]
     assert simplify_name("  Final % ") == "final"
+
+
+def test_few_cells_are_not_none(tmp_path: Path) -> None:
+    """One odd cell of many keeps the others from being 100%, and one missing cell of many from being 0%."""
+    cells = ["1"] * 999 + ["one"] + ["1"] * 38_999 + ["NA"]
+    found = profile(tmp_path, ("n,m\n" + "".join(f"{cell},x\n" for cell in cells)).encode())
+    assert found.column_table["looks like"].tolist() == ["integer (99.9%)", "text"]
+    assert found.missing_shares["missing"].tolist() == [0.0025, 0.0]
+    column = found.files[0].columns[0]
+    odd = FileProfile("odd", 1, 99_999, (ColumnProfile(column.spelling, 0, 99_999, (99_999, 99_999, 0)),))
+    table = Profile("d", (*found.files, odd), {}, 0.0).column_table
+    assert table["looks like"].tolist()[0] == "integer (more than 99.9%)"
 
 
 def test_a_long_list_of_files_is_cut_to_ten_lines(tmp_path: Path) -> None:

@@ -48,6 +48,17 @@ def test_a_bar_is_as_long_as_its_number_says() -> None:
     plt.close("all")
 
 
+def test_numbers_on_a_chart_are_written_out() -> None:
+    """Millions have no exponent on any axis, and a small number is not labelled 0.00; labels keep equal decimals."""
+    large = pd.DataFrame({"day": ["a", "b"], "rows": [1_000_000, 12_345_678]})
+    for axis in (plot_bars(large, "Rows").xaxis, plot_lines(large, "Rows").yaxis, plot_parts(large, "Rows").yaxis):
+        written = [axis.get_major_formatter()(number) for number in (0.0, 1_000_000.0, 12_345_678.0, 2.5)]
+        assert written == ["0", "1,000,000", "12,345,678", "2.5"]
+    small = pd.DataFrame({"column": ["a", "b", "c"], "missing": [71.25, 0.004, 0.0]})
+    assert [text.get_text() for text in plot_bars(small, "Missing").texts] == ["71.250", "0.004", "0.000"]
+    plt.close("all")
+
+
 def test_several_columns_are_series_with_a_legend_and_apart_in_colour() -> None:
     """Each column is a colour of the palette, named in the legend; the axis carries the unit alone."""
     axes = plot_lines(SCORES, "Scores", "points")

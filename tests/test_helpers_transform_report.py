@@ -51,6 +51,19 @@ def test_a_rule_is_compared_with_the_publication_before() -> None:
     assert result([line(1, PUBLISHED, 1)], None).history["outcome"].tolist() == ["published"]
 
 
+def test_numbers_are_written_out_and_little_is_not_nothing() -> None:
+    """Millions have no exponent, one row of many is not 0%, and all but one are not 100%."""
+    rows = {"readable": 10**6, "curated": 999_999, "duplicates_removed": 0, "superseded": 1, "quarantined": 0}
+    found = result([line(1, rows, 1_234_567), line(2, rows, 2)], None)
+    found.report.update(quarantined_by_reason={}, unreadable_files=[])
+    found.report["rules"][0]["figure"] = 7_654_321
+    assert found.rules[["found", "before"]].to_numpy().tolist() == [["7,654,321 rows", "1,234,567 rows"]]
+    assert "999,999 of 1,000,000 readable rows are curated (more than 99.9%)" in found.remark
+    assert found.history.iloc[0, 3:].tolist() == [0.0, 0.0001, 0.0]
+    rows |= {"curated": 1}
+    assert "(less than 0.1%)" in found.remark
+
+
 def test_an_empty_table_is_said_first() -> None:
     """Where nothing is left, for whatever reason, the remark begins with it; else it does not mention it."""
     nothing = result([line(1, dict.fromkeys(PUBLISHED, 0), 0)], None)

@@ -73,6 +73,13 @@ def test_the_counts_of_job_and_athena_are_gates() -> None:
     assert list_rows([left])[GATES] == []
 
 
+def test_few_rows_that_are_kept_out_are_not_none() -> None:
+    """One of a million is less than the smallest share that is written."""
+    job = {**STEP, "notebook": "02_transform", "rows_in": 1_000_000, "rows_out": 999_999, "rows_quarantined": 1}
+    [gate] = list_rows([{**make_manifest("a"), "steps": [job]}])[GATES]
+    assert "1 of 1,000,000 rows kept out (less than 0.01%)" in gate
+
+
 def test_the_latest_run_of_each_dataset_is_the_first() -> None:
     """Charts find the latest runs of a dataset by their place; when they began is a text that sorts."""
     manifests = [
