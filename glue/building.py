@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 QUARANTINE_SCHEMA = "file STRING, record BIGINT, line BIGINT, raw STRING, reasons ARRAY<STRING>, raw_base64 STRING"
+LONGEST_TEXT = 2**31 - 1  # a record that a quote without an end makes may be all of a file
 NO_MARK = "mapreduce.fileoutputcommitter.marksuccessfuljobs"
 # Up to so many partitions of a run, lost rows are counted for each, so that one of them can be built anew later.
 COUNTED_PARTITIONS = 2000
@@ -153,7 +154,8 @@ def build_quarantine(
         lines = "".join(json.dumps(reject) + "\n" for reject in rejects)
         key = f"{site.place.temporary}rejects.json"
         site.place.s3.put_object(Bucket=site.place.bucket, Key=key, Body=lines.encode())
-        frames.append(site.spark.read.schema(QUARANTINE_SCHEMA).json(site.uri(key)))
+        reader = site.spark.read.schema(QUARANTINE_SCHEMA).option("maxStringLen", LONGEST_TEXT)
+        frames.append(reader.json(site.uri(key)))
     paths = [site.uri(reading.escape_pattern(entry["key"])) for entry in batches]
     if paths:
         earlier = site.spark.read.schema(QUARANTINE_SCHEMA).parquet(*paths)

@@ -46,11 +46,14 @@ if TYPE_CHECKING:
 
 ARGUMENTS = ["JOB_NAME", "DATASET", "RUN_TOKEN", "RAW_BUCKET", "CURATED_BUCKET", "DATABASE"]
 READING_TRIES = 3
-# Of this session alone, for the sake of the JVM's compiler (docs/adr/0012-job-and-publication.md).
+# Of this session alone; the first three for the JVM's compiler's sake (docs/adr/0012-job-and-publication.md).
 SESSION = {
     "spark.sql.codegen.hugeMethodLimit": "8000",
     "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PushProjectionThroughUnion",
     "spark.sql.optimizer.inSetConversionThreshold": "2",
+    # Days before 1582 are those of today's calendar, as everyone but an old Spark counts them.
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
 }
 SMALL_BYTES = 1 << 20  # of less, evaluating expressions one by one takes less time than compiling them
 REPORTED = ("rows", "quarantined_by_reason", "unreadable_files", "unknown_columns", "columns", "history")
