@@ -121,7 +121,7 @@ def _read_losses(names: list[str], histogram: str | None) -> dict[str, dict[str,
 
 def read_published(site: Site, entries: Iterable[Mapping[str, Any]]) -> "DataFrame":
     """Read partitions of the table as they are published, with the contract's types."""
-    paths = [site.uri(reading.escape_pattern(entry["key"])) for entry in entries]
+    paths = [site.uri(layout.escape_pattern(entry["key"])) for entry in entries]
     reader = site.spark.read.schema(transform.table_schema(site.contract))
     table: DataFrame = reader.option("basePath", site.uri(f"data/{site.place.dataset}/")).parquet(*paths)
     return table.select(*(column["name"] for column in site.contract["columns"]))
@@ -156,7 +156,7 @@ def build_quarantine(
         site.place.s3.put_object(Bucket=site.place.bucket, Key=key, Body=lines.encode())
         reader = site.spark.read.schema(QUARANTINE_SCHEMA).option("maxStringLen", LONGEST_TEXT)
         frames.append(reader.json(site.uri(key)))
-    paths = [site.uri(reading.escape_pattern(entry["key"])) for entry in batches]
+    paths = [site.uri(layout.escape_pattern(entry["key"])) for entry in batches]
     if paths:
         earlier = site.spark.read.schema(QUARANTINE_SCHEMA).parquet(*paths)
         frames.append(earlier.where(~F.col("file").isin(sorted(without))))

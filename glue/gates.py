@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import building
 import increments
-import reading
+import layout
 import transform
 from increments import ACTIVE, Plan
 from pyspark.errors import AnalysisException, ParseException
@@ -69,7 +69,7 @@ class Candidate:
 
     def read_built(self) -> "DataFrame | None":
         """Read what this run built, with the partition's column; None where it built nothing."""
-        paths = [self.site.uri(reading.escape_pattern(copy.source)) for copy in self.built.copies]
+        paths = [self.site.uri(layout.escape_pattern(copy.source)) for copy in self.built.copies]
         if not paths:
             return None
         reader = self.site.spark.read.schema(transform.table_schema(self.site.contract))

@@ -30,6 +30,7 @@ import publication
 import raw_files
 import raw_json
 import raw_parquet
+import raw_records
 import reading
 import refusals
 import registration
@@ -99,8 +100,8 @@ def open_run(arguments: list[str]) -> Run:
 
 def hash_code() -> str:
     """Return the hash of the job's own modules: other code may make other rows of the same objects."""
-    modules = [transform, cells, increments, building, reading, headers, raw_files, raw_json, raw_parquet, rejects]
-    modules += [publication, gates, layout, sharding]
+    modules = [transform, cells, increments, building, reading, headers, raw_files, raw_records]
+    modules += [raw_json, raw_parquet, rejects, publication, gates, layout, sharding]
     files = [__file__, *(module.__file__ for module in modules)]
     return hashlib.sha256(b"".join(Path(str(file)).read_bytes() for file in files)).hexdigest()
 

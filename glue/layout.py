@@ -5,6 +5,7 @@ These decide what Spark's plans cost: docs/adr/0026-job-speed.md has the measure
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 import transform
 from pyspark.sql import DataFrame, SparkSession
@@ -101,3 +102,13 @@ def keep_winners(ranked: DataFrame, contract: Contract, tasks: int) -> DataFrame
     if transform.is_aligned(contract):
         return kept
     return kept.repartition(tasks, contract["partition"]).sortWithinPartitions(contract["partition"], *contract["key"])
+
+
+def escape_pattern(key: str) -> str:
+    """Escape what Hadoop would take for a pattern."""
+    return "".join(f"\\{sign}" if sign in "*?[]{}\\" else sign for sign in key)
+
+
+def key_of(path: str, bucket: str) -> str:
+    """Return the key of a file as Spark names it: an encoded URI."""
+    return unquote(path).removeprefix(f"s3://{bucket}/")

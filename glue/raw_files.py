@@ -1,29 +1,36 @@
 """Look into raw files byte by byte: what Spark cannot tell, and what it must not be asked.
 
 Before Spark reads a file: what is it, can it be read at all, which columns has it, how many records? After it: at which
-line does record 4711 stand, and what is its text? Records end at line ends outside quotes; empty lines are none (RFC
-4180, and what Spark's reader does). Records that are no text at all are kept from Spark, which would guess at them: it
-gets a copy of the file, in which a mark stands in their place.
+line does record 4711 stand, and what is its text? Where Spark would not find the records that stand there
+(raw_records.py), or could not read the file itself, it gets a copy.
 """
 
-import codecs
 import csv
 import gzip
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-BOM = b"\xef\xbb\xbf"
+from raw_records import (
+    BOM,
+    LONGEST,
+    count_records,
+    drop_blank_lines,
+    find_bad,
+    has_long_line,
+    has_stray_blank_lines,
+    is_text,
+    mark_records,
+    scan_records,
+)
+
+MOST_COLUMNS = 20480  # that Spark's reader takes
 CSV, JSON, PARQUET = "csv", "json", "parquet"
-NOT_TEXT, NUL_BYTE, TOO_LONG = "not in its encoding", "NUL byte", "longer than 1 MiB"
-# What stands in a copy for a record with that problem: signs that Unicode sets aside for a program's own use.
-MARKS = {NOT_TEXT: "\ufdd0", NUL_BYTE: "\ufdd1", TOO_LONG: "\ufdd2"}
-LONGEST = 1 << 20
-BLOCK = 1 << 20  # bytes that are decoded together
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _GZIP = b"\x1f\x8b"
+_PACKED_NAMES = (".bz2", ".deflate", ".lz4", ".snappy", ".zst")  # by which Spark unpacks a file, whatever it holds
 _PACKED = {b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
 _NAMES = {"csv": CSV, "tsv": CSV, "txt": CSV, "json": JSON, "jsonl": JSON, "ndjson": JSON, "parquet": PARQUET}
 
@@ -93,10 +100,13 @@ def inspect(
     except (UnreadableFileError, ValueError) as error:
         return RawFile(*place, problem=str(error)), None
     copy = None
-    if longest > LONGEST or not _is_text(text) or has_long_line(text):
+    if has_stray_blank_lines(text):
+        copy = text = drop_blank_lines(text, form)
+        start = read_header(text, form)[1]
+    if longest > LONGEST or not is_text(text) or has_long_line(text):
         copy = mark_records(text, start, form, len(header))
-    elif content.startswith(_GZIP) != listed["key"].endswith(".gz"):  # Spark unpacks by a file's name
-        copy = text
+    elif content.startswith(_GZIP) != listed["key"].endswith(".gz") or listed["key"].endswith(_PACKED_NAMES):
+        copy = text  # Spark unpacks by a file's name
     encoding = encoding if copy is None else "UTF-8"
     return RawFile(*place, rows, columns, unknown, encoding=encoding, copied=copy is not None), copy
 
@@ -172,125 +182,23 @@ def restore(record: bytes, content: bytes, encoding: str) -> bytes:
     return record.decode("utf-8", "surrogatepass").encode(encoding, "surrogateescape")
 
 
-def find_bad(record: bytes) -> str:
-    """Return why a record of `unpack`'s text must not be read; "" where it may be."""
-    if len(record) > LONGEST:
-        return TOO_LONG
-    if not _is_text(record):
-        return NUL_BYTE if b"\0" in record else NOT_TEXT
-    return ""
-
-
-def _is_text(content: bytes) -> bool:
-    """Tell whether this is UTF-8 without NUL bytes, which databases do not take and readers stop at."""
-    if b"\0" in content:
-        return False
-    if content.isascii():
-        return True
-    decoder, view = codecs.getincrementaldecoder("utf-8")(), memoryview(content)
-    try:
-        for start in range(0, len(view), BLOCK):  # as a whole, the text could take four times the file
-            decoder.decode(view[start : start + BLOCK])
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def has_long_line(text: bytes) -> bool:
-    """Tell whether a line may be too long: such a line has no line end in a whole block of half that length."""
-    half = LONGEST // 2
-    return any(text.find(b"\n", start, start + half) < 0 for start in range(0, len(text) - half, half))
-
-
-def mark_records(text: bytes, start: int, form: Mapping[str, str], width: int) -> bytes:
-    """Copy a text with a mark in place of each record that must not be read; it has a field more than the header."""
-    pieces, done = [], 0
-    for begin, end, _ in scan_records(text, start, form):
-        if problem := find_bad(text[begin:end]):
-            pieces += [text[done:begin], MARKS[problem].encode(), form["delimiter"].encode() * width]
-            done = end
-    return b"".join([*pieces, text[done:]])
-
-
 def read_header(text: bytes, form: Mapping[str, str]) -> tuple[list[str], int]:
-    """Return the names in the first record, and where the next one starts."""
+    """Return the names in the first record, and where the next one starts.
+
+    Raises:
+        UnreadableFileError: it is no text or no header, has a carriage return that ends no line, or too many names.
+    """
     begin = len(BOM) if text.startswith(BOM) else 0
     start, end, _ = next(scan_records(text, begin, form))
+    if re.search(rb"\r(?!\n)", text[start:end]):  # Spark would take it for the end of every line
+        raise UnreadableFileError("header: a carriage return without a line feed: end lines with line feeds")
     if problem := find_bad(text[start:end]):
         raise UnreadableFileError(f"header: {problem}")
     record = text[start:end].decode("utf-8")
-    return next(csv.reader([record], delimiter=form["delimiter"], quotechar=form["quote"])), end
-
-
-def _record_pattern(form: Mapping[str, str]) -> re.Pattern[bytes]:
-    """Match one record with its line end. Quotes only mean something where a field begins with one."""
-    quote, delimiter = re.escape(form["quote"].encode()), re.escape(form["delimiter"].encode())
-    quoted = rb"%b[^%b]*+(?:%b%b[^%b]*+)*+%b[^%b\n]*+" % (quote, quote, quote, quote, quote, quote, delimiter)
-    plain = rb"[^%b%b\n][^%b\n]*+|" % (quote, delimiter, delimiter)
-    field = rb"(?:%b|%b)" % (quoted, plain)
-    return re.compile(rb"%b(?:%b%b)*+(?:\n|\Z)" % (field, delimiter, field))
-
-
-def scan_records(text: bytes, start: int, form: Mapping[str, str]) -> Iterator[tuple[int, int, int]]:
-    """Yield start, end (without the line end) and line of each record from `start` on; lines count from there."""
-    pattern, quote = _record_pattern(form), form["quote"].encode()
-    line, size = 1, len(text)
-    next_quote = text.find(quote, start)
-    while start < size:
-        end = text.find(b"\n", start)
-        end = size if end < 0 else end
-        lines = 1
-        if 0 <= next_quote < end:
-            found = pattern.match(text, start)
-            stop = found.end() if found else size  # a quote that nothing closes takes all that follows
-            end = stop - 1 if text[stop - 1 : stop] == b"\n" and stop > start else stop
-            lines += text.count(b"\n", start, end)
-            next_quote = text.find(quote, end)
-        last = end - 1 if text[end - 1 : end] == b"\r" and end > start else end
-        if last > start:
-            yield start, last, line
-        line += lines
-        start = end + 1
-
-
-def count_records(text: bytes, start: int, form: Mapping[str, str]) -> tuple[int, int]:
-    """Count the records from `start` on; stretches without quotes are counted by their line ends alone.
-
-    Returns: the records, and the length of the longest that has quotes.
-    """
-    pattern, quote = _record_pattern(form), form["quote"].encode()
-    records, longest, size = 0, 0, len(text)
-    while start < size:
-        next_quote = text.find(quote, start)
-        stop = size if next_quote < 0 else text.rfind(b"\n", start, next_quote) + 1
-        if stop > start:
-            records += _count_lines(text, start, stop)
-            start = stop
-        if next_quote >= 0:
-            found = pattern.match(text, start)
-            stop = found.end() if found else size
-            longest = max(longest, stop - start)
-            start = stop
-            records += 1
-    return records, longest
-
-
-def _count_lines(text: bytes, start: int, stop: int) -> int:
-    """Count the lines of a stretch without quotes, but for empty ones."""
-    stretch = text[start:stop]
-    lines = stretch.count(b"\n") + (not stretch.endswith(b"\n"))
-    blank = len(re.findall(rb"\n(?=\r?\n)", stretch)) + bool(re.match(rb"\r?\n", stretch))
-    return lines - blank
-
-
-def locate(text: bytes, wanted: set[int], form: Mapping[str, str]) -> dict[int, tuple[int, bytes]]:
-    """Return line (the header's is 1) and text of the records with these numbers (the first after the header is 1)."""
-    begin = len(BOM) if text.startswith(BOM) else 0
-    found: dict[int, tuple[int, bytes]] = {}
-    for number, (start, end, line) in enumerate(scan_records(text, begin, form)):
-        if number in wanted:
-            found[number] = (line, text[start:end])
-            if len(found) == len(wanted):
-                break
-    return found
+    try:
+        names = next(csv.reader([record], delimiter=form["delimiter"], quotechar=form["quote"]))
+    except csv.Error as error:
+        raise UnreadableFileError(f"header: {error}") from error
+    if len(names) > MOST_COLUMNS:
+        raise UnreadableFileError(f"header: {len(names)} columns, and no more than {MOST_COLUMNS} can be read")
+    return names, end

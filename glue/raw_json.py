@@ -13,9 +13,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from headers import find_unknown, name_columns
-from raw_files import BOM, JSON, NOT_TEXT, NUL_BYTE, RawFile, UnreadableFileError, find_bad, unpack
+from raw_files import JSON, RawFile, UnreadableFileError, unpack
+from raw_records import BOM, NOT_TEXT, NUL_BYTE, find_bad
 
-NOT_AN_OBJECT = "not a JSON object"
+NOT_AN_OBJECT, TOO_DEEP = "not a JSON object", "nested too deeply"
+_DEEPEST = 200  # objects and arrays within each other: what Python writes again without running out of stack
 _WHOLE_DIGITS = 40  # more than any type holds
 
 
@@ -89,9 +91,14 @@ def scan_objects(text: bytes) -> Iterator[Record]:
             continue
         try:
             value = _DECODER.decode(raw.decode())
-        except (ValueError, RecursionError):
+        except ValueError:
             value = None
-        if not isinstance(value, _Object):
+        except RecursionError:
+            yield Record(line, raw, None, TOO_DEEP)
+            continue
+        if raw.count(b"[") + raw.count(b"{") > _DEEPEST and _is_deep(value):
+            yield Record(line, raw, None, TOO_DEEP)
+        elif not isinstance(value, _Object):
             yield Record(line, raw, None, NOT_AN_OBJECT)
         elif b"\\u" in raw and (problem := _find_bad_text(value)):
             yield Record(line, raw, None, problem)
@@ -106,6 +113,16 @@ def _refuse(word: str) -> Any:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_Object, parse_float=_Number, parse_int=_Number, parse_constant=_refuse, strict=True
 )
+
+
+def _is_deep(value: Any) -> bool:
+    """Tell whether more than so many objects and arrays stand within each other."""
+    level, depth = [value], 0
+    while level and depth < _DEEPEST:
+        inner = [list(pair[1] for pair in part) if isinstance(part, _Object) else part for part in level]
+        level = [child for part in inner if isinstance(part, list) for child in part if isinstance(child, list)]
+        depth += 1
+    return bool(level)
 
 
 def _find_bad_text(value: Any) -> str:

@@ -9,9 +9,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from raw_files import LONGEST, NUL_BYTE, PARQUET, TOO_LONG, RawFile, UnreadableFileError
+from raw_files import PARQUET, RawFile, UnreadableFileError
+from raw_records import LONGEST, NUL_BYTE, TOO_LONG
 
 Column = Mapping[str, Any]
+# The years 1 to 9999, in days and in seconds: beyond them strftime counts wrongly, and Python has no dates.
+_CALENDAR = {3: (-719162, 2932896), 6: (-62135596800, 253402300799)}
 _NUMBERS = ("int", "bigint", "double", "decimal")
 
 
@@ -155,19 +158,39 @@ def _write_times(values: Any, rule: Column) -> Any:
     forms = [form for form in rule["formats"] if all(f"%{part}" in form.replace("%b", "%m") for part in parts)]
     iso = "%Y-%m-%dT%H:%M:%S" if len(parts) > 3 else "%Y-%m-%d"
     if len(parts) == 3:
-        return pc.strftime(values.cast(pa.date32()), format=forms[0] if forms else iso)
-    plain = values.cast(pa.timestamp(values.type.unit))
-    seconds = pc.cast(plain, pa.timestamp("s"), safe=False)
-    exact = pc.equal(seconds.cast(plain.type), plain)
-    return pc.if_else(exact, pc.strftime(seconds, format=forms[0] if forms else iso), plain.cast(pa.string()))
+        plain = whole = values.cast(pa.date32())
+        kept = pc.is_valid(plain)
+    else:
+        plain = values.cast(pa.timestamp(values.type.unit))
+        whole = pc.cast(plain, pa.timestamp("s"), safe=False)
+        kept = pc.equal(whole.cast(plain.type), plain)
+    first, last = (pa.scalar(bound, whole.type) for bound in _CALENDAR[len(parts)])
+    kept = pc.and_(kept, pc.and_(pc.greater_equal(whole, first), pc.less_equal(whole, last)))
+    text = pc.strftime(whole, format=forms[0] if forms else iso)
+    return text if pc.all(kept).as_py() else pc.if_else(kept, text, plain.cast(pa.string()))
 
 
 def locate(content: bytes, wanted: set[int]) -> dict[int, bytes]:
     """Return the rows with these numbers (the first is 1) as JSON, since Parquet has no text of its own."""
     table = _read(content)
     rows = sorted(wanted)
-    found = table.take([number - 1 for number in rows]).to_pylist()
+    found = table.take([number - 1 for number in rows])
+    cells = {name: show(column) for name, column in zip(found.column_names, found.columns, strict=True)}
     return {
-        number: json.dumps(row, ensure_ascii=False, default=str).encode()
-        for number, row in zip(rows, found, strict=True)
+        number: json.dumps({n: values[at] for n, values in cells.items()}, ensure_ascii=False, default=str).encode()
+        for at, number in enumerate(rows)
     }
+
+
+def show(column: Any) -> list[Any]:
+    """Return a column's values for JSON; those of a time that Python does not know as Arrow writes them."""
+    import pyarrow as pa
+
+    try:
+        found: list[Any] = column.to_pylist()
+        return found
+    except (OverflowError, ValueError):
+        try:
+            return [value.as_py() for value in column.cast(pa.string())]
+        except pa.ArrowException:  # of lists and the like, which have no text
+            return [str(column.slice(at, 1).combine_chunks()) for at in range(len(column))]

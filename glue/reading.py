@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 import layout
 import raw_files
@@ -20,6 +19,7 @@ from headers import ADDED, evolve, find_unknown, match_header
 from increments import read_links
 from publication import list_objects, read_json
 from raw_files import CSV, JSON, PARQUET, RawFile
+from raw_records import MARKS
 from rejects import find_rejects, place_rejects
 
 if TYPE_CHECKING:
@@ -142,21 +142,33 @@ def look_into(source: Source, entry: Mapping[str, Any]) -> Reading:
 
 def inspect(source: Source, entry: Mapping[str, Any]) -> tuple[RawFile, bytes | None]:
     """Look into one object, and return with it the copy that Spark must read in its place, if there is need of one."""
-    contract = source.contract
-    content = fetch(source, entry["key"])
-    kind = raw_files.find_kind(entry["key"], content, contract["format"].get("kind", CSV))
+    return inspect_content(source.contract, entry, fetch(source, entry["key"]))
+
+
+def inspect_content(
+    contract: Mapping[str, Any], entry: Mapping[str, Any], content: bytes
+) -> tuple[RawFile, bytes | None]:
+    """Do that with what the object holds; whatever a reader stops at is the file's problem, and the others go on."""
+    found: tuple[RawFile, bytes | None]
 
     def match(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         columns = match_header(names, contract)
         return columns, find_unknown(names, columns, contract)
 
-    found: tuple[RawFile, bytes | None]
-    if kind == JSON:
-        found = raw_json.inspect(entry, content, contract)
-    elif kind == PARQUET:
-        found = raw_parquet.inspect(entry, content, contract, match)
-    else:
-        found = raw_files.inspect(entry, content, contract["format"], match)
+    try:
+        kind = raw_files.find_kind(entry["key"], content, contract["format"].get("kind", CSV))
+        if kind == JSON:
+            found = raw_json.inspect(entry, content, contract)
+        elif kind == PARQUET:
+            found = raw_parquet.inspect(entry, content, contract, match)
+        else:
+            found = raw_files.inspect(entry, content, contract["format"], match)
+    except (MemoryError, ImportError):
+        raise  # of the machine, not of the file
+    except Exception as error:
+        first = next(iter(str(error).splitlines()), "")[:100]
+        problem = f"cannot be read: {type(error).__name__}: {first}".removesuffix(": ")
+        found = RawFile(entry["key"], entry["etag"], entry["bytes"], problem=problem), None
     return found
 
 
@@ -209,7 +221,7 @@ def read_objects(
         names = hashed.result()
     for count in counts:
         path = names[count[transform.FILE]]
-        count["file"] = origins.get(path) or key_of(path, source.bucket)
+        count["file"] = origins.get(path) or layout.key_of(path, source.bucket)
     check_counts(files, counts)
     found = find_rejects(cleaned, counts)
     rejects = place_rejects(lambda key: fetch(source, key), contract["format"], found)
@@ -244,7 +256,7 @@ def read_group(
         alike: format, columns (of CSV), encoding, and whether these are copies.
     """
     kind, columns, encoding, copied = alike
-    escaped = [escape_pattern(path) for path in paths]
+    escaped = [layout.escape_pattern(path) for path in paths]
     placed: DataFrame
     if kind != CSV:
         reader = spark.read.schema(transform.copy_schema(contract))
@@ -261,18 +273,8 @@ def read_group(
         mode="PERMISSIVE",
         columnNameOfCorruptRecord=transform.CORRUPT,
     )
-    placed = transform.place_rows(raw, columns, contract, raw_files.MARKS if copied else None)
+    placed = transform.place_rows(raw, columns, contract, MARKS if copied else None)
     return placed
-
-
-def escape_pattern(key: str) -> str:
-    """Escape what Hadoop would take for a pattern."""
-    return "".join(f"\\{sign}" if sign in "*?[]{}\\" else sign for sign in key)
-
-
-def key_of(path: str, bucket: str) -> str:
-    """Return the key of a file as Spark names it: an encoded URI."""
-    return unquote(path).removeprefix(f"s3://{bucket}/")
 
 
 def check_counts(files: list[RawFile], counts: list[dict[str, Any]]) -> None:
@@ -287,5 +289,6 @@ def check_counts(files: list[RawFile], counts: list[dict[str, Any]]) -> None:
     for file in files:
         if read[file.key] != file.rows:
             raise LostRowsError(
-                f"{file.key} has {file.rows} records, and Spark read {read[file.key]}: report this file"
+                f"{file.key} has {file.rows} records, and Spark read {read[file.key]}: report this file; "
+                f"`workbench reject {file.key} --reason …` takes it out until then"
             )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import raw_files
 import raw_json
 import raw_parquet
+import raw_records
 import transform
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ def place_rejects(
         else:
             decoded, encoding = raw_files.decode(content, form.get("encoding", "UTF-8"))
             places = (
-                raw_json.locate(decoded, wanted) if kind == raw_files.JSON else raw_files.locate(decoded, wanted, form)
+                raw_json.locate(decoded, wanted)
+                if kind == raw_files.JSON
+                else raw_records.locate(decoded, wanted, form)
             )
         for record, why in sorted(reasons[key].items()):
             line, raw = places[record]

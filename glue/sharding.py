@@ -11,8 +11,8 @@ from typing import Any
 import building
 import transform
 from building import Built, Site
+from layout import escape_pattern
 from publication import Copy
-from reading import escape_pattern
 
 OBJECT_BYTES = 256 << 20  # what one object holds; the compiled contract's `object_bytes` says otherwise
 SHARD = "_shard"

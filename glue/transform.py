@@ -66,7 +66,7 @@ def place_rows(
     a row as a whole is none.
 
     Args:
-        marks: of a copy (raw_files.MARKS): problem -> the sign at the start of what stands for such a record.
+        marks: of a copy (raw_records.MARKS): problem -> the sign at the start of what stands for such a record.
     """
     texts = [
         f"`{column['name']}`" if column["name"] in columns else f"CAST(NULL AS STRING) AS `{column['name']}`"

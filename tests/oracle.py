@@ -173,6 +173,7 @@ def parse_lines(content: bytes, contract: Contract) -> Parsed:
             value = "NUL byte" if b"\0" in raw else value
         else:
             value = value if isinstance(value, Pairs) else "not a JSON object"
+            value = "nested too deeply" if measure(value) > 200 else value
         values.append((line, raw, value))
         names |= {name: "" for name, _ in value} if isinstance(value, Pairs) else {}
     if not any(isinstance(value, Pairs) for *_, value in values):
@@ -193,6 +194,12 @@ def parse_lines(content: bytes, contract: Contract) -> Parsed:
             cells = f"column twice: {twice}" if twice else {name: cell for name, cell in kept.items() if name}
         found.records.append((number, line, raw, cells))
     return found
+
+
+def measure(value: Any) -> int:
+    """Return how many objects and arrays stand within each other."""
+    inner = [part for _, part in value] if isinstance(value, Pairs) else value
+    return 1 + max(map(measure, inner), default=0) if isinstance(value, list) else 0
 
 
 def render(value: Any, column: Mapping[str, Any] | None) -> Any:

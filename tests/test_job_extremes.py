@@ -1,10 +1,16 @@
 """The job over input at the edge of what its readers take: each is a value, or rejected with what it holds."""
 
 import hashlib
+import inspect
+import sys
 
+import pyarrow as pa
 import pytest
-from job_lab import JobLab
-from test_job import small_contract
+import reading
+from botocore.exceptions import ClientError
+from job_lab import CURATED, RAW, JobLab
+from test_job import rows_of, small_contract
+from test_job_formats import write_parquet
 
 HEAD = b"k,n,version,day\n"
 
@@ -43,3 +49,98 @@ def test_huge_record_is_kept_whole(lab: JobLab) -> None:
     sql = "SELECT file, record, line, length(raw), md5(raw), reasons FROM {table}"
     digest = hashlib.md5(raw, usedforsecurity=False).hexdigest()
     assert lab.query(sql, "huge_quarantine") == [(key, 2, 3, len(raw), digest, ["longer than 1 MiB"])]
+
+
+def test_old_line_ends_quarantine_the_file(lab: JobLab) -> None:
+    """A file whose lines end in carriage returns alone is quarantined as a file; the others go on."""
+    lab.put_contract("macintosh", small_contract("macintosh"))
+    key = lab.upload("macintosh", "a.csv", b"k,n,version,day\ra,1,1,2024-01-01\r")
+    lab.upload("macintosh", "b.csv", HEAD + b"b,1,1,2024-01-01\n")
+    assert lab.run("macintosh", "t") == ""
+    reason = "header: a carriage return without a line feed: end lines with line feeds"
+    assert lab.report("macintosh", "t")["unreadable_files"] == [{"key": key, "reason": reason}]
+    assert rows_of(lab, "macintosh") == [("b", 1, "2024-01-01")]
+
+
+def test_mixed_line_ends_are_all_line_ends(lab: JobLab) -> None:
+    """Empty lines are none with any line end, whatever the header's; places and quoted lines stay as they are."""
+    lab.put_contract("mixed", small_contract("mixed", quarantine_limit=1.0))
+    body = (
+        b'a,1,1,2024-01-01\r\n\r\n"b\n\r\nc",x,1,2024-01-01\r\n\n\r\n"d\n\r\ne",2,1,2024-01-01\r\nf,3,1,2024-01-01\n\r'
+    )
+    keys = [lab.upload("mixed", "a.csv", HEAD + body), lab.upload("mixed", "b.csv", b"\n\r\n" + HEAD + body)]
+    lab.upload("mixed", "c.csv", HEAD + b"g,4,1,2024-01-01\r\n\r\n\0,1,1,2024-01-01\r\n")
+    assert lab.run("mixed", "t") == ""
+    assert [row[:2] for row in rows_of(lab, "mixed")] == [("a", 1), ("d\n\r\ne", 2), ("f", 3), ("g", 4)]
+    found = lab.query("SELECT file, record, line, raw FROM {table} WHERE raw LIKE '%x%'", "mixed_quarantine")
+    raw = '"b\n\r\nc",x,1,2024-01-01'
+    assert sorted(found) == sorted([(keys[0], 2, 4, raw), (keys[1], 2, 6, raw)])
+
+
+def test_plain_text_under_a_packers_name_is_read(lab: JobLab) -> None:
+    """A file is what it holds, not what Hadoop would unpack by its name."""
+    lab.put_contract("named", small_contract("named"))
+    endings = ["bz2", "deflate", "gz.zst", "lz4", "snappy", "zst"]
+    for ending in endings:
+        lab.upload("named", f"a.csv.{ending}", HEAD + f"{ending},1,1,2024-01-01\n".encode())
+    assert lab.run("named", "t") == ""
+    assert rows_of(lab, "named") == [(ending, 1, "2024-01-01") for ending in endings]
+
+
+def test_deeply_nested_record_is_rejected_alone(lab: JobLab) -> None:
+    """A line of JSON that could not be written again has that reason, and its text; one less deep is kept."""
+    lab.put_contract("deep", small_contract("deep", quarantine_limit=1.0))
+    good, bad = nest(199), {2: nest(400), 3: nest(100_000)}
+    key = lab.upload("deep", "a.jsonl", b"\n".join([good, *bad.values()]))
+    assert lab.run("deep", "t") == ""
+    assert lab.query("SELECT k, length(extra) FROM {table}", "deep") == [("a", 199 * 6 + 1)]
+    found = lab.query("SELECT file, record, line, raw, reasons FROM {table} ORDER BY record", "deep_quarantine")
+    assert found == [(key, number, number, raw.decode(), ["nested too deeply"]) for number, raw in bad.items()]
+
+
+def nest(depth: int) -> bytes:
+    """Return a line of JSON with so many objects in an added column."""
+    inner = b'{"x":' * depth + b"1" + b"}" * depth
+    return b'{"k": "a", "n": 1, "version": 1, "day": "2024-01-01", "extra": ' + inner + b"}"
+
+
+def test_fault_of_a_reader_quarantines_the_file(lab: JobLab) -> None:
+    """What a reader stops at, here for want of stack, is the file's problem; a failing S3 is not."""
+    contract = small_contract("fault")
+    key = lab.upload("fault", "a.jsonl", nest(150))
+    source = reading.Source(lab.s3, RAW, contract, CURATED, "_tmp/fault/")
+    content, entry = reading.fetch(source, key), {"key": key, "etag": "e", "bytes": 1}
+    limit, here = sys.getrecursionlimit(), len(inspect.stack())
+    sys.setrecursionlimit(here + 250)
+    try:
+        file, copy = reading.inspect_content(contract, entry, content)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert copy is None and file.problem.startswith("cannot be read: RecursionError: maximum recursion depth")
+    assert reading.inspect(source, entry)[0].problem == ""
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        reading.inspect(source, entry | {"key": "fault/none.csv"})
+
+
+def test_parquet_times_beyond_the_calendar_are_rejected_as_text(lab: JobLab) -> None:
+    """A day or time after the year 9999 is no date, also where its year wraps around; the quarantine has its text."""
+    contract = small_contract("beyond", quarantine_limit=1.0)
+    more = {"name": "seen", "type": "timestamp", "formats": ["%Y-%m-%dT%H:%M:%S"]}
+    contract["columns"].append(contract["columns"][3] | more)
+    lab.put_contract("beyond", contract)
+    wrapping = 19723 + round(65536 * 365.2425)
+    days = pa.array([19723, 2932897, wrapping, -719163], pa.date32())
+    times = pa.array([0, 0, 0, 253402300800], pa.timestamp("s", tz="UTC"))
+    ones = pa.array([1] * 4, pa.int32())
+    columns = {"k": ["a", "b", "c", "d"], "n": ones, "version": ones, "day": days, "seen": times}
+    key = lab.upload("beyond", "a.parquet", write_parquet(columns))
+    assert lab.run("beyond", "t") == ""
+    assert rows_of(lab, "beyond") == [("a", 1, "2024-01-01")]
+    sql = "SELECT file, record, raw, reasons FROM {table} ORDER BY record"
+    found = lab.query(sql, "beyond_quarantine")
+    assert [(file, record, reasons) for file, record, _, reasons in found] == [
+        (key, 2, ["day: not a date"]),
+        (key, 3, ["day: not a date"]),
+        (key, 4, ["day: not a date", "seen: not a timestamp"]),
+    ]
+    assert '"day": "10000-01-01"' in found[0][2] and '"seen": "10000-01-01 00:00:00.000Z"' in found[2][2]

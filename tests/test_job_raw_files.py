@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glue.raw_files import UnreadableFileError, count_records, inspect, locate, read_header, unpack
+from glue.raw_files import UnreadableFileError, inspect, read_header, unpack
+from glue.raw_records import count_records, locate
 
 FORM = {"delimiter": ",", "quote": '"'}
 CELLS = st.text(alphabet='ab,"\n é', max_size=6)
@@ -73,6 +74,21 @@ def test_unreadable_file_has_a_reason(name: str, content: bytes, reason: str) ->
     """A file that cannot be read as a whole says why."""
     with pytest.raises(UnreadableFileError, match=f"^{reason}$"):
         unpack(name, content)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"h1,h2\r1,a\r2,b\r", "header: a carriage return without a line feed: end lines with line feeds"),
+        (b'"h\r1",h2\n1,a\n', "header: a carriage return without a line feed: end lines with line feeds"),
+        (b"h1," + b"h" * 140_000 + b"\n1,2\n", "header: field larger than field limit (131072)"),
+        (b"h," * 20480 + b"h\n", "header: 20481 columns, and no more than 20480 can be read"),
+    ],
+)
+def test_header_that_no_reader_takes_is_the_files_problem(content: bytes, reason: str) -> None:
+    """A header that Python's or Spark's reader would stop at makes the file unreadable, and says why."""
+    file, copy = inspect({"key": "a.csv", "etag": "e", "bytes": 1}, content, FORM, lambda names: (tuple(names), ()))
+    assert (file.problem, copy) == (reason, None)
 
 
 def test_inspect_tells_columns_and_rows() -> None:

@@ -80,7 +80,7 @@ def test_parquet_is_that_of_the_oracle(job: Any, made: tuple[str, bytes]) -> Non
 def test_csv_records_are_those_of_the_oracle(job: Any, made: tuple[str, bytes]) -> None:
     """The number of records, their lines and bytes, which of them are no text, and the file's problem."""
     name, content = made
-    raw_files, headers = job("raw_files"), job("headers")
+    raw_files, raw_records, headers = job("raw_files"), job("raw_records"), job("headers")
 
     def match(names: list[str]) -> Any:
         return headers.match_header(names, CONTRACT), ()
@@ -91,10 +91,10 @@ def test_csv_records_are_those_of_the_oracle(job: Any, made: tuple[str, bytes]) 
     if wanted.problem:
         return
     text, _ = raw_files.unpack(name, content)
-    found = raw_files.locate(text, {number for number, *_ in wanted.records}, CONTRACT["format"])
+    found = raw_records.locate(text, {number for number, *_ in wanted.records}, CONTRACT["format"])
     assert found == {number: (line, raw) for number, line, raw, _ in wanted.records}
-    marks = sum(copy.count(mark.encode()) for mark in raw_files.MARKS.values()) if copy else 0
-    assert marks == sum(cells in raw_files.MARKS for *_, cells in wanted.records if isinstance(cells, str))
+    marks = sum(copy.count(mark.encode()) for mark in raw_records.MARKS.values()) if copy else 0
+    assert marks == sum(cells in raw_records.MARKS for *_, cells in wanted.records if isinstance(cells, str))
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
