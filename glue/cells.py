@@ -5,6 +5,7 @@ No row passes through Python, and every expression is evaluated for every row: s
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 from typing import Any
 
 Contract = Mapping[str, Any]
@@ -15,6 +16,11 @@ _TIMES = {"%H", "%M", "%S"}
 # Formats that a cast understands, with the places that must hold what stands between the parts: the one that tells it
 # from the others first. Between two of them the third, if any, has but one place.
 _ISO = {"%Y-%m-%d": (5, 8), "%Y-%m-%dT%H:%M:%S": (11, 5, 17), "%Y-%m-%d %H:%M:%S": (11, 5, 17)}
+
+_NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+_ESCAPED = r"""[\x01-\x1f\x7f"#%'*/:=?\\{\[\]^]"""
+# A decimal with such an exponent is computed digit by digit: some millions of them took minutes.
+_TINY = "[eE]-[0-9]{5}"
 
 
 def strip_first(column: Mapping[str, Any], contract: Contract) -> str:
@@ -107,7 +113,11 @@ def _parse_text(column: Mapping[str, Any], late: bool = False) -> str:
         number = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$"
         value = f"try_cast({name} AS double)"  # of 1e999 it is Infinity, which is no value either
         return f"IF({name} RLIKE {quote(number)} AND abs({value}) < double('Infinity'), {value}, NULL)"
-    return f"try_cast({name} AS {kind})"
+    value = f"try_cast({name} AS {kind})"
+    if kind.startswith("decimal"):
+        tiny = f"octet_length({name}) > 7 AND instr(substring({name}, 3), '-') > 0 AND {name} RLIKE {quote(_TINY)}"
+        return f"IF({tiny}, NULL, {value})"
+    return value
 
 
 def _retry(name: str, values: Mapping[str, str]) -> str:
@@ -171,6 +181,37 @@ def _cut(name: str, pieces: list[str]) -> tuple[dict[str, str], dict[int, str], 
             parts[piece] = cut
         start += width
     return parts, guards, start - 1
+
+
+def beyond_bound(value: str, sign: str, bound: float, kind: str) -> str:
+    """Return the condition that a value lies below (`<`) or above (`>`) a bound, which is never NULL for a value.
+
+    Whole numbers and decimals are compared with the next number that their type holds on the allowed side, so that
+    nothing is rounded; doubles with the bound itself.
+    """
+    if kind == "double":
+        return f"{value} {sign} CAST('{float(bound)!r}' AS double)"
+    digits = [int(part) for part in re.findall("[0-9]+", kind)]
+    scale = digits[1] if digits else 0
+    least, most = (1 - 10 ** digits[0], 10 ** digits[0] - 1) if digits else (-(2**63), 2**63 - 1)
+    exact = Decimal(str(bound))
+    if not Decimal(f"{least}e-{scale}") <= exact <= Decimal(f"{most}e-{scale}"):  # beyond all that the type holds
+        return str((exact > 0) == (sign == "<")).lower()
+    with localcontext() as context:
+        context.prec = 80
+        exact = exact.quantize(Decimal(1).scaleb(-scale), ROUND_CEILING if sign == "<" else ROUND_FLOOR)
+    return f"{value} {sign} CAST('{exact:f}' AS {kind if digits else 'bigint'})"
+
+
+def cannot_name_partition(name: str) -> str:
+    """Return the condition that a text cannot be the name of a partition's folder.
+
+    Spark writes what may not stand in a path as %XX, file systems take 255 bytes for a name, and one name means NULL.
+    """
+    text, most = f"`{name}`", 255 - len(f"{name}=")
+    escaped = f"regexp_replace({text}, {quote(_ESCAPED)}, '%00')"
+    long = f"octet_length({text}) > {most // 3} AND octet_length({escaped}) > {most}"
+    return f"(octet_length({text}) > 25 AND ({text} = '{_NO_PARTITION}' OR ({long})))"
 
 
 def list_texts(texts: Sequence[str]) -> str:

@@ -8,7 +8,19 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cells import WIDTHS, is_free, is_stripped_late, list_texts, means_null, quote, strip, strip_first, typed_value
+from cells import (
+    WIDTHS,
+    beyond_bound,
+    cannot_name_partition,
+    is_free,
+    is_stripped_late,
+    list_texts,
+    means_null,
+    quote,
+    strip,
+    strip_first,
+    typed_value,
+)
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StringType, StructField, StructType
@@ -147,12 +159,14 @@ def _problems(column: Mapping[str, Any], contract: Contract, nested: bool) -> li
             (f"({text} IS NOT NULL AND NOT {text} RLIKE {quote(column['pattern'])})", f"{name}: wrong pattern")
         )
     bounds = [
-        f"{value} {sign} CAST('{column[bound]}' AS {column['type'] if column['type'] != 'int' else 'bigint'})"
+        beyond_bound(value, sign, column[bound], column["type"])
         for bound, sign in (("minimum", "<"), ("maximum", ">"))
         if column[bound] is not None
     ]
     if bounds:
         found.append((f"({value} IS NOT NULL AND ({' OR '.join(bounds)}))", f"{name}: out of range"))
+    if name == contract["partition"] and column["type"] == "string":
+        found.append((cannot_name_partition(name), f"{name}: cannot name a partition"))
     if nested and not column.get("added"):
         inside = f"coalesce(instr({NESTED}, ',{name},') > 0, false)"
         found = [(f"({condition} AND NOT {inside})", reason) for condition, reason in found]

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
@@ -272,7 +273,7 @@ def to_value(text: str, column: Mapping[str, Any]) -> Any:
 def to_decimal(text: str, precision: int, scale: int) -> Decimal | None:
     """Return a decimal, rounded half up to its scale; None where it has too many digits before the point."""
     try:
-        if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
+        if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE]([+]?[0-9]+|-[0-9]{1,4}))?", text):
             return None
         value = Decimal(text).quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP)
     except InvalidOperation:
@@ -292,6 +293,12 @@ def to_time(text: str, form: str, kind: str) -> dt.date | None:
     except ValueError:
         return None
     return found.date() if found and kind == "date" else found
+
+
+def names_partition(name: str, value: str) -> bool:
+    """Tell whether a folder may be called so, as Spark escapes it."""
+    escaped = "".join(f"%{ord(sign):02X}" if sign < " " or sign in "\x7f\"#%'*/:=?\\{[]^" else sign for sign in value)
+    return value != "__HIVE_DEFAULT_PARTITION__" and len(f"{name}={escaped}".encode()) <= 255
 
 
 def judge(cells: Mapping[str, Any], contract: Contract) -> tuple[dict[str, Any], list[str]]:
@@ -314,9 +321,12 @@ def judge(cells: Mapping[str, Any], contract: Contract) -> tuple[dict[str, Any],
         else:
             if column["pattern"] and not re.search(column["pattern"], str(text)):
                 reasons.append(f"{name}: wrong pattern")
-            low, high = column["minimum"], column["maximum"]
+            exact = Decimal if isinstance(value, Decimal) else float if isinstance(value, float) else Fraction
+            low, high = (None if b is None else exact(str(b)) for b in (column["minimum"], column["maximum"]))
             if (low is not None and value < low) or (high is not None and value > high):
                 reasons.append(f"{name}: out of range")
+            if name == contract["partition"] and isinstance(value, str) and not names_partition(name, value):
+                reasons.append(f"{name}: cannot name a partition")
     for name in set(cells) - set(columns):
         text = cells[name].strip(SPACE) if cells[name] is not None else ""
         if text not in contract["null_spellings"]:

@@ -144,3 +144,19 @@ def test_parquet_times_beyond_the_calendar_are_rejected_as_text(lab: JobLab) -> 
         (key, 4, ["day: not a date", "seen: not a timestamp"]),
     ]
     assert '"day": "10000-01-01"' in found[0][2] and '"seen": "10000-01-01 00:00:00.000Z"' in found[2][2]
+
+
+def test_text_that_cannot_name_a_partition_is_rejected(lab: JobLab) -> None:
+    """What Spark would read back as NULL, or no file system holds, is a row's problem; the longest names are kept."""
+    contract = small_contract("folders", partition="k", quarantine_limit=1.0)
+    lab.put_contract("folders", contract)
+    kept = ["a" * 253, "é" * 126, ":" * 84, "%{[^x]}=?*#'" * 7, "_" * 26]
+    bad = ["__HIVE_DEFAULT_PARTITION__", "a" * 254, "é" * 127, ":" * 85]
+    for number in (1, 2):
+        rows = "".join(f"{name},{number},{number},2024-01-01\n" for name in kept + bad)
+        lab.upload("folders", f"{number}.csv", HEAD + rows.encode())
+        assert lab.run("folders", f"t{number}") == ""
+    assert sorted(lab.query("SELECT k, n FROM {table}", "folders")) == sorted((name, 2) for name in kept)
+    found = lab.query("SELECT raw, reasons FROM {table} WHERE raw LIKE '%,2,2,%'", "folders_quarantine")
+    reason = ["k: cannot name a partition"]
+    assert sorted(found) == sorted((f"{name},2,2,2024-01-01", reason) for name in bad)

@@ -99,6 +99,39 @@ def test_decimals(spark: SparkSession, tmp_path: Path) -> None:
     check(spark, tmp_path, column("v", "decimal(5,2)"), expected | {"NaN": bad, "1.2.3": bad, "NA": None})
 
 
+def test_decimal_with_an_exponent_beyond_all_scales_is_none(spark: SparkSession, tmp_path: Path) -> None:
+    """An exponent of five digits below zero is refused at once, where computing it takes minutes; others are read."""
+    bad = "not a number!"
+    expected = {"1e-20000000": bad, "-1.5E-00010": bad, "1e-9999": Decimal("0.00"), "12345e-0003": Decimal("12.35")}
+    check(spark, tmp_path, column("v", "decimal(5,2)"), expected | {"  -1.2345": Decimal("-1.23"), "1-2-3-4-5": bad})
+
+
+@pytest.mark.parametrize(
+    ("kind", "bounds", "texts"),
+    [
+        ("bigint", (None, 1.0e16), (["10000000000000000"], ["10000000000000001"])),
+        ("bigint", (-1.0e16, None), (["-10000000000000000"], ["-10000000000000001"])),
+        ("bigint", (9223372036854775807, 1e300), (["9223372036854775807"], ["9223372036854775806"])),
+        ("bigint", (-1e300, -9223372036854775808), (["-9223372036854775808"], ["-9223372036854775807"])),
+        ("int", (0.5, 2.5), (["1", "2"], ["0", "3"])),
+        ("int", (None, 1e-7), (["0"], ["1"])),
+        ("int", (1e20, None), ([], ["2147483647"])),
+        ("decimal(5,2)", (None, 99.995), (["99.99"], ["100", "100.00"])),
+        ("decimal(5,2)", (0.001, 1e16), (["0.01", "999.99"], ["0", "-1"])),
+        ("decimal(38,18)", (0.1, 12345678901234567000.0), (["0.1", "12345678901234567000"], ["0.09999"])),
+        ("double", (0.1, 1e16), (["0.1", "1e16"], ["0.09999", "1.1e16"])),
+    ],
+)
+def test_bounds_are_exact(
+    spark: SparkSession, tmp_path: Path, kind: str, bounds: tuple[Any, Any], texts: tuple[list[str], list[str]]
+) -> None:
+    """A bound of any size and precision keeps what lies within it and nothing else."""
+    rules = contract(column("k"), column("v", kind, minimum=bounds[0], maximum=bounds[1]))
+    good, bad = texts
+    reasons = [found for _, found in values(spark, tmp_path, rules, [*good, *bad])]
+    assert reasons == [None] * len(good) + [["v: out of range"]] * len(bad)
+
+
 def test_doubles(spark: SparkSession, tmp_path: Path) -> None:
     """Doubles are plain or with an exponent; Java's own notations are refused."""
     bad = "not a number!"
