@@ -15,7 +15,7 @@ from typing import Any
 
 from raw_records import (
     BOM,
-    LONGEST,
+    MOST_COLUMNS,
     count_records,
     drop_blank_lines,
     find_bad,
@@ -26,7 +26,6 @@ from raw_records import (
     scan_records,
 )
 
-MOST_COLUMNS = 20480  # that Spark's reader takes
 CSV, JSON, PARQUET = "csv", "json", "parquet"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _GZIP = b"\x1f\x8b"
@@ -99,14 +98,16 @@ def inspect(
         rows, longest = count_records(text, start, form)
     except (UnreadableFileError, ValueError) as error:
         return RawFile(*place, problem=str(error)), None
-    copy = None
+    # Spark unpacks by a file's name
+    named_otherwise = content.startswith(_GZIP) != listed["key"].endswith(".gz") or listed["key"].endswith(
+        _PACKED_NAMES
+    )
+    copy = text if named_otherwise else None
     if has_stray_blank_lines(text):
         copy = text = drop_blank_lines(text, form)
         start = read_header(text, form)[1]
-    if longest > LONGEST or not is_text(text) or has_long_line(text):
-        copy = mark_records(text, start, form, len(header))
-    elif content.startswith(_GZIP) != listed["key"].endswith(".gz") or listed["key"].endswith(_PACKED_NAMES):
-        copy = text  # Spark unpacks by a file's name
+    if longest > MOST_COLUMNS or not is_text(text) or has_long_line(text, MOST_COLUMNS):
+        copy = mark_records(text, start, form, len(header)) or copy
     encoding = encoding if copy is None else "UTF-8"
     return RawFile(*place, rows, columns, unknown, encoding=encoding, copied=copy is not None), copy
 

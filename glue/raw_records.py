@@ -13,6 +13,7 @@ NOT_TEXT, NUL_BYTE, TOO_LONG = "not in its encoding", "NUL byte", "longer than 1
 # What stands in a copy for a record with that problem: signs that Unicode sets aside for a program's own use.
 MARKS = {NOT_TEXT: "\ufdd0", NUL_BYTE: "\ufdd1", TOO_LONG: "\ufdd2"}
 LONGEST = 1 << 20
+MOST_COLUMNS = 20480  # that Spark's reader takes
 BLOCK = 1 << 20  # bytes that are decoded together
 
 
@@ -41,20 +42,39 @@ def is_text(content: bytes) -> bool:
     return True
 
 
-def has_long_line(text: bytes) -> bool:
-    """Tell whether a line may be too long: such a line has no line end in a whole block of half that length."""
-    half = LONGEST // 2
+def has_long_line(text: bytes, most: int) -> bool:
+    """Tell whether a line may be longer: such a line has no line end in a whole block of half that length."""
+    half = most // 2
     return any(text.find(b"\n", start, start + half) < 0 for start in range(0, len(text) - half, half))
 
 
-def mark_records(text: bytes, start: int, form: Mapping[str, str], width: int) -> bytes:
-    """Copy a text with a mark in place of each record that must not be read; it has a field more than the header."""
-    pieces, done = [], 0
+def mark_records(text: bytes, start: int, form: Mapping[str, str], width: int) -> bytes | None:
+    """Copy a text with a mark in place of each record that must not be read; it has a field more than the header.
+
+    One of more fields than Spark's reader takes becomes one of that number, without a mark: it is as wrong.
+
+    Returns: None where there is no such record.
+    """
+    pieces, done = list[bytes](), 0
     for begin, end, _ in scan_records(text, start, form):
         if problem := find_bad(text[begin:end]):
             pieces += [text[done:begin], MARKS[problem].encode(), form["delimiter"].encode() * width]
             done = end
-    return b"".join([*pieces, text[done:]])
+        elif has_too_many_fields(text[begin:end], form):
+            pieces += [text[done:begin], b"-", form["delimiter"].encode() * width]
+            done = end
+    return b"".join([*pieces, text[done:]]) if pieces else None
+
+
+def has_too_many_fields(record: bytes, form: Mapping[str, str]) -> bool:
+    """Tell whether a record has more fields than Spark's reader takes; delimiters in quotes part none."""
+    delimiter = form["delimiter"].encode()
+    if record.count(delimiter) < MOST_COLUMNS:
+        return False
+    field, at, fields = re.compile(_field_pattern(form)), 0, 1
+    while (found := field.match(record, at)) and record[found.end() : found.end() + 1] == delimiter:
+        at, fields = found.end() + 1, fields + 1
+    return fields > MOST_COLUMNS
 
 
 def has_stray_blank_lines(text: bytes) -> bool:
@@ -76,12 +96,17 @@ def drop_blank_lines(text: bytes, form: Mapping[str, str]) -> bytes:
     return b"\n".join(text[start:end] for start, end, _ in scan_records(text, begin, form))
 
 
-def _record_pattern(form: Mapping[str, str]) -> re.Pattern[bytes]:
-    """Match one record with its line end. Quotes only mean something where a field begins with one."""
+def _field_pattern(form: Mapping[str, str]) -> bytes:
+    """Match one field. Quotes only mean something where it begins with one."""
     quote, delimiter = re.escape(form["quote"].encode()), re.escape(form["delimiter"].encode())
     quoted = rb"%b[^%b]*+(?:%b%b[^%b]*+)*+%b[^%b\n]*+" % (quote, quote, quote, quote, quote, quote, delimiter)
     plain = rb"[^%b%b\n][^%b\n]*+|" % (quote, delimiter, delimiter)
-    field = rb"(?:%b|%b)" % (quoted, plain)
+    return rb"(?:%b|%b)" % (quoted, plain)
+
+
+def _record_pattern(form: Mapping[str, str]) -> re.Pattern[bytes]:
+    """Match one record with its line end."""
+    field, delimiter = _field_pattern(form), re.escape(form["delimiter"].encode())
     return re.compile(rb"%b(?:%b%b)*+(?:\n|\Z)" % (field, delimiter, field))
 
 

@@ -1,5 +1,6 @@
 """Read a contract's YAML into `helpers.contract.Contract`, so that each mistake can be named with file and line."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -252,7 +253,8 @@ def _read_options(document: Document, place: Place, logical: str) -> dict[str, A
             document.fail((*here, name), f'no option "{name}" is read here; {nearest(name, fitting)}')
         if logical not in fitting[name]:
             document.fail((*here, name), f"{name} is for columns of type {' or '.join(fitting[name])}")
-        if name != "pattern" and (isinstance(value, bool) or not isinstance(value, int | float)):
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if name != "pattern" and not number:
             document.fail((*here, name), f"{name} is a number")
     try:
         re.compile(str(options.get("pattern", "")))

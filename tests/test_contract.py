@@ -101,6 +101,7 @@ def test_unknown_column_is_named_with_the_nearest() -> None:
         ("logicalType: number", "logicalType: integer", r'yaml:13: logical type "integer" does not go with "decimal'),
         ("{minimum: 0}", "{minimum: none}", r"yaml:15: minimum is a number"),
         ("{minimum: 0}", "{minimum: yes}", r"yaml:15: minimum is a number"),
+        ("{minimum: 0}", "{minimum: .nan}", r"yaml:15: minimum is a number"),
         ("name: price", "name: article", r'yaml:12: column "article" stands here twice'),
         ("name: price", "name: Price", r"yaml:12: a column needs a name of lower-case"),
         ("        partitioned: true\n", "", r"yaml:7: 0 columns have `partitioned: true`"),

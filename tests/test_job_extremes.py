@@ -51,6 +51,17 @@ def test_huge_record_is_kept_whole(lab: JobLab) -> None:
     assert lab.query(sql, "huge_quarantine") == [(key, 2, 3, len(raw), digest, ["longer than 1 MiB"])]
 
 
+def test_record_of_too_many_fields_is_rejected_alone(lab: JobLab) -> None:
+    """More fields than Spark's reader takes are a wrong number like any other; as many delimiters in quotes are a text."""
+    lab.put_contract("wide", small_contract("wide", quarantine_limit=1.0))
+    wide, text = b"b,1,1,2024-01-01" + b",x" * 30_000, b"c" + b"," * 30_000
+    key = lab.upload("wide", "a.csv", HEAD + b"a,1,1,2024-01-01\n" + wide + b'\n"' + text + b'",2,1,2024-01-01\n')
+    assert lab.run("wide", "t") == ""
+    assert [row[0] for row in rows_of(lab, "wide")] == ["a", text.decode()]
+    found = lab.query("SELECT file, record, line, raw, reasons FROM {table}", "wide_quarantine")
+    assert found == [(key, 2, 3, wide.decode(), ["wrong number of fields"])]
+
+
 def test_old_line_ends_quarantine_the_file(lab: JobLab) -> None:
     """A file whose lines end in carriage returns alone is quarantined as a file; the others go on."""
     lab.put_contract("macintosh", small_contract("macintosh"))
