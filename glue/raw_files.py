@@ -98,11 +98,8 @@ def inspect(
         rows, longest = count_records(text, start, form)
     except (UnreadableFileError, ValueError) as error:
         return RawFile(*place, problem=str(error)), None
-    # Spark unpacks by a file's name
-    named_otherwise = content.startswith(_GZIP) != listed["key"].endswith(".gz") or listed["key"].endswith(
-        _PACKED_NAMES
-    )
-    copy = text if named_otherwise else None
+    packed, name = content.startswith(_GZIP), listed["key"]
+    copy = text if packed != name.endswith(".gz") or name.endswith(_PACKED_NAMES) else None  # Spark goes by names
     if has_stray_blank_lines(text):
         copy = text = drop_blank_lines(text, form)
         start = read_header(text, form)[1]

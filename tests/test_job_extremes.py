@@ -52,7 +52,7 @@ def test_huge_record_is_kept_whole(lab: JobLab) -> None:
 
 
 def test_record_of_too_many_fields_is_rejected_alone(lab: JobLab) -> None:
-    """More fields than Spark's reader takes are a wrong number like any other; as many delimiters in quotes are a text."""
+    """More fields than Spark's reader takes are a wrong number; as many delimiters in quotes are a text."""
     lab.put_contract("wide", small_contract("wide", quarantine_limit=1.0))
     wide, text = b"b,1,1,2024-01-01" + b",x" * 30_000, b"c" + b"," * 30_000
     key = lab.upload("wide", "a.csv", HEAD + b"a,1,1,2024-01-01\n" + wide + b'\n"' + text + b'",2,1,2024-01-01\n')
