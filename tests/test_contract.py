@@ -207,13 +207,20 @@ def test_dataset_without_source_says_so(tmp_path: Path) -> None:
         load_contract("shop", write_shop(tmp_path)).source_command(tmp_path)
 
 
-def test_a_dataset_cannot_have_the_name_of_anothers_quarantine(tmp_path: Path) -> None:
-    """The rejected rows of shop lie under shop_quarantine, whose objects would be deleted with the next run of shop."""
-    write_shop(tmp_path, SMALL.replace("id: shop", "id: shop_quarantine"))
-    (tmp_path / "shop").rename(tmp_path / "shop_quarantine")
-    said = 'shop_quarantine/contract.yaml:3: "shop_quarantine" is where the rejected rows of a dataset "shop" lie'
-    [found] = check_contracts("shop_quarantine", tmp_path)["shop_quarantine"]
-    assert said in found
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("shop_quarantine", 'is where the rejected rows of a dataset "shop" lie'),
+        ("shop__sales", "two underscores part a dataset from its answers"),
+        ("workbench_runs", "such names are kept for the history of runs"),
+    ],
+)
+def test_a_dataset_cannot_have_the_name_of_what_others_write(tmp_path: Path, name: str, said: str) -> None:
+    """Rejected rows, answers and the history have names of their own, whose objects and relations would be lost."""
+    write_shop(tmp_path, SMALL.replace("id: shop", f"id: {name}"))
+    (tmp_path / "shop").rename(tmp_path / name)
+    [found] = check_contracts(name, tmp_path)[name]
+    assert f"{name}/contract.yaml:3: " in found and said in found
 
 
 @pytest.mark.parametrize("dataset", list_datasets())
