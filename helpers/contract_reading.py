@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.contract import Column, Contract, list_queries
+from helpers.contract_names import check_name
 from helpers.contract_quality import read_rules
 from helpers.contract_yaml import Document, Place, read_document
 from helpers.errors import nearest
@@ -86,7 +87,7 @@ def _custom(document: Document, place: Place, known: tuple[str, ...]) -> dict[st
 def _assemble(document: Document, custom: dict[str, tuple[Any, Place]], path: Path, queries: Path) -> Contract:
     """Check what a contract says as a whole and build it."""
     data, dataset = document.data, path.parent.name
-    _check_name(document, dataset)
+    check_name(document, dataset)
     schema = data.get("schema")
     if not isinstance(schema, list) or len(schema) != 1 or not schema[0].get("properties"):
         document.fail(("schema",), "one table with its properties is needed under schema")
@@ -114,23 +115,6 @@ def _assemble(document: Document, custom: dict[str, tuple[Any, Place]], path: Pa
         rules=read_rules(document, columns),
         **_read_handling(document, custom),
     )
-
-
-def _check_name(document: Document, dataset: str) -> None:
-    """Refuse a name that is not the folder's, or that something else writes under."""
-    if document.data.get("id") != dataset:
-        document.fail(
-            ("id",), f'id is "{document.data.get("id")}" where the folder is "{dataset}": a dataset has one name'
-        )
-    if not _NAME.fullmatch(dataset):
-        document.fail(("id",), f'"{dataset}" cannot name a table: use lower-case letters, digits and underscores')
-    if dataset.endswith("_quarantine"):
-        of = dataset.removesuffix("_quarantine")
-        document.fail(("id",), f'"{dataset}" is where the rejected rows of a dataset "{of}" lie: choose another name')
-    if "__" in dataset:
-        document.fail(("id",), f'"{dataset}": two underscores part a dataset from its answers: use one')
-    if dataset.partition("_")[0] == "workbench":
-        document.fail(("id",), f'"{dataset}": such names are kept for the history of runs: choose another one')
 
 
 def _read_handling(document: Document, custom: dict[str, tuple[Any, Place]]) -> dict[str, Any]:

@@ -210,7 +210,7 @@ def test_dataset_without_source_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("shop_quarantine", 'is where the rejected rows of a dataset "shop" lie'),
+        ("shop_quarantine", "the rejected rows of another dataset lie there"),
         ("shop__sales", "two underscores part a dataset from its answers"),
         ("workbench_runs", "such names are kept for the history of runs"),
     ],
