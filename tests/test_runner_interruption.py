@@ -2,13 +2,16 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from workbench.interruption import OutOfTime, deaf, stoppable
-from workbench.leftovers import stop_services
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_the_end_of_time_waits_for_what_is_being_tidied_up() -> None:
@@ -56,13 +59,22 @@ def test_a_run_under_nohup_outlives_its_terminal(ignored: bool) -> None:
     assert ended is not ignored
 
 
-def test_a_cloud_that_cannot_be_reached_does_not_keep_a_run_from_ending(
-    scrubbed_environment: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cloud_that_cannot_be_reached_does_not_keep_a_run_from_ending(tmp_path: Path) -> None:
     """Without credentials, what a run left under way cannot be looked for: that is said, not raised."""
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_REGION", "eu-central-1")
-    told = stop_services("r1", "student_sample", "aws", "2024-01-02T00:00:00Z")
-    assert told and all("could not look for what is left" in line for line in told)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "WORKBENCH_"))}
+    nowhere = {name: str(tmp_path / "none") for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")}
+    ask = "from workbench.leftovers import stop_services as stop\n"
+    ask += "print(*stop('r1', 'student_sample', 'aws', '2024-01-02T00:00:00Z'), sep='\\n')"
+    done = subprocess.run(
+        [sys.executable, "-c", ask],
+        cwd=ROOT,
+        env={**kept, **nowhere, "AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": "eu-central-1"},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() and all(
+        line.startswith("could not look for what is left: ") for line in done.stdout.splitlines()
+    )
