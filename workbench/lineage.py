@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from workbench.record import Manifest, StepRecord, append_log
-from workbench.redaction import redact_values
+from workbench.redaction import redact_document
 
 PRODUCER = "https://github.com/analytics-workbench/analytics-workbench"
 SPEC = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
@@ -26,7 +26,7 @@ _SECONDS = 3.0
 
 def emit(folder: Path, manifest: Manifest, step: StepRecord | None = None) -> None:
     """Write the event of a run's, or of one step's, present status; send it where OPENLINEAGE_URL says so."""
-    text = json.dumps(redact_values(json.loads(json.dumps(describe_event(manifest, step), default=str))))
+    text = json.dumps(redact_document(describe_event(manifest, step)))
     try:
         with (folder / "lineage.jsonl").open("a", encoding="utf-8") as stream:
             stream.write(text + "\n")

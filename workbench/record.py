@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.redaction import redact, redact_values
+from workbench.redaction import redact, redact_document, redact_values
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = 2
@@ -138,8 +138,7 @@ def replace_file(path: Path, text: str, durable: bool = True) -> None:
 
 def append_log(folder: Path, event: str, **facts: object) -> None:
     """Add one line to the folder's log.jsonl; a full disk does not stop the run for a line of its log."""
-    facts = json.loads(json.dumps(facts, default=str))
-    line = json.dumps({"at": utc_now(), "event": event, **redact_values(facts)})
+    line = json.dumps({"at": utc_now(), "event": event, **redact_document(facts)})
     try:
         with (folder / "log.jsonl").open("a", encoding="utf-8") as stream:
             stream.write(line + "\n")
