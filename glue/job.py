@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import building
 import cells
+import evaluation
 import gates
 import headers
 import increments
@@ -47,16 +48,6 @@ if TYPE_CHECKING:
 
 ARGUMENTS = ["JOB_NAME", "DATASET", "RUN_TOKEN", "RAW_BUCKET", "CURATED_BUCKET", "DATABASE"]
 READING_TRIES = 3
-# Of this session alone; the first three for the JVM's compiler's sake (docs/adr/0012-job-and-publication.md).
-SESSION = {
-    "spark.sql.codegen.hugeMethodLimit": "8000",
-    "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PushProjectionThroughUnion",
-    "spark.sql.optimizer.inSetConversionThreshold": "2",
-    # Days before 1582 are those of today's calendar, as everyone but an old Spark counts them.
-    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
-    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
-}
-SMALL_BYTES = 1 << 20  # of less, evaluating expressions one by one takes less time than compiling them
 REPORTED = ("rows", "quarantined_by_reason", "unreadable_files", "unknown_columns", "columns", "history")
 
 
@@ -92,16 +83,20 @@ def open_run(arguments: list[str]) -> Run:
     contract: dict[str, Any] = publication.read_json(s3, bucket, f"_contracts/{dataset}.json")
     registrar = registration.Registrar(options["DATABASE"], contract)
     place = Place(s3, bucket, dataset, options["RUN_TOKEN"], registrar)
-    digest = hashlib.sha256(json.dumps(contract, sort_keys=True).encode()).hexdigest()
     source = reading.Source(s3, options["RAW_BUCKET"], contract, place.bucket, f"{place.temporary}copies/")
     full = options.get("FULL", "") == "true"
-    return Run(source, place, digest, hash_code(), full, registrar, time.monotonic())
+    return Run(source, place, hash_contract(contract), hash_code(), full, registrar, time.monotonic())
+
+
+def hash_contract(contract: Mapping[str, Any]) -> str:
+    """Return the hash of a compiled contract."""
+    return hashlib.sha256(json.dumps(contract, sort_keys=True).encode()).hexdigest()
 
 
 def hash_code() -> str:
     """Return the hash of the job's own modules: other code may make other rows of the same objects."""
     modules = [transform, cells, increments, building, reading, headers, raw_files, raw_records]
-    modules += [raw_json, raw_parquet, rejects, publication, gates, layout, sharding]
+    modules += [raw_json, raw_parquet, rejects, publication, gates, layout, sharding, evaluation]
     files = [__file__, *(module.__file__ for module in modules)]
     return hashlib.sha256(b"".join(Path(str(file)).read_bytes() for file in files)).hexdigest()
 
@@ -118,7 +113,11 @@ def main(arguments: list[str], opened: Run | None = None) -> None:
         print(f"nothing new: {count} raw objects, contract and code are those of run {ledger['token']}")
         write_report(run, ledger, "unchanged")
         return
-    spark = start_spark(plan, ledger)
+    concerned = [plan.listed[key]["bytes"] for key in plan.to_read] + [e["bytes"] for e in ledger.get("partitions", ())]
+    spark = evaluation.start_spark(sum(concerned), evaluation.name_expressions(run.contract_sha256, run.code_sha256))
+    beside = ThreadPoolExecutor(1)
+    beside.submit(run.registrar.connect, run.place)  # needed at the end, and in the way of nothing until then
+    beside.shutdown(wait=False)
     gates.check_rules(spark, run.contract)
     for _ in range(READING_TRIES):
         print(plan.why)
@@ -148,25 +147,6 @@ def try_reading(spark: "SparkSession", run: Run, plan: Plan) -> "reading.Reading
             raise
         return None
     return found if reading.is_unchanged(run.source, listed) else None
-
-
-def start_spark(plan: Plan, ledger: Mapping[str, Any]) -> "SparkSession":
-    """Start Spark with the job's settings: a JVM only starts where there is something to do."""
-    from pyspark.sql import SparkSession
-
-    spark = SparkSession.builder.getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")  # or it warns of every header that is spelt in another way
-    concerned = [plan.listed[key]["bytes"] for key in plan.to_read] + [e["bytes"] for e in ledger.get("partitions", ())]
-    for name, value in {**SESSION, **choose_evaluation(sum(concerned))}.items():
-        spark.conf.set(name, value)
-    return spark
-
-
-def choose_evaluation(size: int) -> dict[str, str]:
-    """Return the settings by which Spark compiles its expressions, or, for so few bytes, does not."""
-    if size < SMALL_BYTES:
-        return {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
-    return {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
 
 
 def make_plan(run: Run, ledger: dict[str, Any], intact: bool) -> Plan | None:

@@ -6,7 +6,8 @@ older objects, and at the end of every run, also of one with nothing to publish:
 next. A table's columns are left to the crawler.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -50,7 +51,13 @@ class Registered:
     problem: str = ""
 
 
-def register(place: Place, database: str, ledger: Mapping[str, Any], contract: Mapping[str, Any]) -> Registered:
+def register(
+    place: Place,
+    database: str,
+    ledger: Mapping[str, Any],
+    contract: Mapping[str, Any],
+    find_client: Callable[[Place], "GlueClient"],
+) -> Registered:
     """Bring the partitions of the dataset's tables in the catalog to what the ledger lists.
 
     What goes wrong is told in the result and costs nothing that was published.
@@ -62,7 +69,7 @@ def register(place: Place, database: str, ledger: Mapping[str, Any], contract: M
         (f"{place.dataset}_quarantine", ledger.get("quarantine", ()), QUARANTINE, f"Rejected rows of {place.dataset}."),
     )
     try:
-        glue = connect(place)
+        glue = find_client(place)
         for name, entries, described, description in tables:
             table = find_table(glue, database, name)
             if table is None:
@@ -85,10 +92,18 @@ class Registrar:
         self.database = database
         self.contract = contract
         self.done = Registered()
+        self._client: GlueClient | None = None
+        self._connecting = threading.Lock()
+
+    def connect(self, place: Place) -> "GlueClient":
+        """Return a client of the catalog, the same each time: making one takes longer than what it is asked."""
+        with self._connecting:
+            self._client = self._client or connect(place)
+            return self._client
 
     def __call__(self, place: Place, ledger: Mapping[str, Any]) -> Registered:
         """Register what the ledger lists; a problem counts if the last call had it."""
-        before, now = self.done, register(place, self.database, ledger, self.contract)
+        before, now = self.done, register(place, self.database, ledger, self.contract, self.connect)
         self.done = Registered(
             now.tables,
             before.added + now.added,

@@ -8,13 +8,14 @@ import json
 import os
 import sys
 
+import evaluation
 import job
 
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)  # what the JVM says on its standard output is no answer
-SMALL_BYTES = job.SMALL_BYTES
+SMALL_BYTES = evaluation.SMALL_BYTES
 for number, line in enumerate(sys.stdin):
-    job.SMALL_BYTES = 0 if number % 2 else SMALL_BYTES
+    evaluation.SMALL_BYTES = 0 if number % 2 else SMALL_BYTES
     try:
         job.main(json.loads(line))
         error = ""

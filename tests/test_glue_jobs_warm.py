@@ -62,6 +62,45 @@ def rehearse(arguments, bucket, folder):
     SparkSession.builder.getOrCreate().range(10**14).selectExpr("sum(hash(id))").collect()
 """
 
+KEPT_REHEARSAL = """
+from pyspark.sql import SparkSession
+def rehearse(arguments, bucket, folder):
+    spark = SparkSession.builder.getOrCreate()
+    sc = spark.sparkContext
+    spark.range(3).createOrReplaceTempView("left")
+    spark.range(3).cache().count()
+    spark.sql("CREATE DATABASE left_database")
+    spark.conf.set("spark.sql.shuffle.partitions", "77")
+    sc.setJobGroup("left", "left")
+    sc.setLogLevel("ERROR")
+    sc._jvm.System.setProperty("context", str(sc._jsc.sc().startTime()))
+    CHANGE
+"""
+KEPT_SCRIPT = """
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+sc = spark.sparkContext
+assert spark.catalog.listTables() == [] and not spark.catalog.databaseExists("left_database")
+assert spark.conf.get("spark.sql.shuffle.partitions") != "77" and sc.getLocalProperty("spark.jobGroup.id") is None
+assert len(sc._jsc.getPersistentRDDs()) == 0 and sc._jsc.hadoopConfiguration().get("left") is None
+assert sc.getCheckpointDir() is None and sc.listFiles == [] and "warm" not in sc.appName
+assert spark.range(4).selectExpr("sum(id)").collect()[0][0] == 6
+assert str(sc._jvm.org.apache.logging.log4j.LogManager.getRootLogger().getLevel()) == "WARN"
+if sc._jvm.System.getProperty("context") == str(sc._jsc.sc().startTime()):
+    print("the same context")
+"""
+# What else a rehearsal does, and whether the run may have its context.
+CHANGES = {
+    "pass": True,
+    "sc._jsc.hadoopConfiguration().set('left', '1')": False,
+    "sc._jsc.sc().conf().set('spark.left', '1')": False,
+    "sc.setCheckpointDir(folder)": False,
+    "sc.addFile(__file__)": False,
+    "sc.range(3).map(str).collect()": False,
+    "spark.stop()": False,
+    "spark.stop(); SparkSession.builder.getOrCreate().range(3).count()": False,
+}
+
 
 @pytest.fixture
 def context(home: Path) -> Iterator[Context]:
@@ -149,7 +188,7 @@ def test_the_last_run_is_rehearsed_and_forgotten(context: Context, warm: WarmSpa
 
 
 def test_a_run_does_not_wait_for_a_rehearsal(context: Context, warm: WarmSpark) -> None:
-    """A process that is warming up when a run comes gives that up and serves it."""
+    """A process that is warming up when a run comes is ended, and the run gets a cold one."""
     (context.lake / "curated" / "_code" / "rehearsal.py").write_text(ENDLESS)
     asked = wanted(context)
     warm.want(asked)
@@ -158,10 +197,34 @@ def test_a_run_does_not_wait_for_a_rehearsal(context: Context, warm: WarmSpark) 
     while not (log.exists() and "it begins" in log.read_text()) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not warm.is_ready()
-    ready = warm.take(asked.launch)
-    assert ready is not None
-    state, said = perform(context, asked, ready)
-    assert state == "SUCCEEDED" and "hello ['--WORD', 'w'] True" in said, said
+    assert warm.take(asked.launch) is None
+    assert end_leftovers(warm.mark) == 0 and not list((context.home / "jobs").glob("warm-*"))
+
+
+@pytest.mark.parametrize(("change", "kept"), CHANGES.items(), ids=CHANGES)
+def test_the_context_of_a_rehearsal_is_kept_where_nobody_can_tell(
+    context: Context, warm: WarmSpark, change: str, kept: bool
+) -> None:
+    """A rehearsal that changed settings, files or workers, and a script that asks for other settings, get a new one."""
+    code = context.lake / "curated" / "_code"
+    code.joinpath("rehearsal.py").write_text(KEPT_REHEARSAL.replace("CHANGE", change))
+    code.joinpath("job.py").write_text(KEPT_SCRIPT)
+    asked = wanted(context)
+    warm.want(asked)
+    wait_until_ready(warm)
+    for static, value in (("", ""), ("spark.sql.warehouse.dir", "/tmp"), ("spark.driver.maxResultSize", "7g")):
+        if static:
+            warm.want(asked)
+            wait_until_ready(warm)
+            code.joinpath("job.py").write_text(KEPT_SCRIPT.replace("builder", f'builder.config("{static}", "{value}")'))
+        ready = warm.take(asked.launch)
+        assert ready is not None
+        (context.home / "logs" / "jr_1.log").unlink(missing_ok=True)
+        state, log = perform(context, asked, ready)
+        assert state == "SUCCEEDED", log
+        assert ("the same context" in log) == (kept and not static), log
+        if not kept:
+            return
 
 
 def test_only_a_run_that_fits_is_served(context: Context, warm: WarmSpark) -> None:

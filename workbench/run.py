@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import fields
@@ -104,6 +105,7 @@ def _perform(course: Course, decisions: list[Decision], services: Services) -> N
                 continue
             parts = describe_parts(notebook, services)
             _take_step(course, notebook, step, decision.reason)
+            threading.Thread(target=_load_rest, daemon=True).start()
             write_key(course.folder, step.notebook, parts, describe_outputs(step, services))
             course.write()
         _keep(course, decisions, services)
@@ -117,6 +119,13 @@ def _perform(course: Course, decisions: list[Decision], services: Services) -> N
     except BaseException as error:
         manifest.status, manifest.error = "failed", str(error)
         raise
+
+
+def _load_rest() -> None:
+    """Import what the run's end needs, while the next notebook works."""
+    import duckdb  # noqa: F401
+
+    import helpers.load_postgres_history  # noqa: F401
 
 
 def _keep(course: Course, decisions: list[Decision], services: Services) -> None:

@@ -31,7 +31,7 @@ class Standby:
         socket.send_fds(self.channel, [b"go\n"], [log.fileno()])
 
     def hear(self) -> set[str]:
-        """Return what the process has said since this was asked last: that its JVM has started, that it is ready."""
+        """Return what the process has said since this was asked last: that it is ready."""
         self.channel.settimeout(0)
         try:
             return set(self.channel.recv(64).decode().split())

@@ -73,6 +73,11 @@ class Launch:
         ]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
+    @property
+    def with_c2(self) -> "Launch":
+        """The same for a process that stands ready: C2 has the time for what a cold small run would only pay for."""
+        return replace(self, options=replace(self.options, compiler="C2"))
+
 
 def read_wanted(context: Context, job: Mapping[str, Any], run_id: str, arguments: Mapping[str, str]) -> Wanted:
     """Take a run's arguments apart and choose its JVM. Raises ServiceError for a bad --conf."""
@@ -83,7 +88,10 @@ def read_wanted(context: Context, job: Mapping[str, Any], run_id: str, arguments
 
 
 def prepare_launch(context: Context, launch: Launch, mark: str, work: Path) -> Prepared:
-    """Fill the work folder of a process, all but for the script. Raises LakeError."""
+    """Fill the work folder of a process, all but for the script. Raises LakeError.
+
+    Where one that stands ready has C2 for a small run, its compiler gives way to that run's own threads.
+    """
     for folder in ("", "tmp", "local", "python"):
         (work / folder).mkdir(mode=0o700, parents=True)
     flags = archive_flags(context.home, work / "classes.lst")
@@ -92,6 +100,7 @@ def prepare_launch(context: Context, launch: Launch, mark: str, work: Path) -> P
         "work": str(work),
         "java": java_command(conf, launch.options, flags),
         "result": str(work / "result.json"),
+        "compiler_gives_way": launch.options.collector == "Serial",
     }
     (work / "specification.json").write_text(json.dumps(specification), encoding="utf-8")
     environment = process_environment(context.home, context.region, work, [work, work / "python"])

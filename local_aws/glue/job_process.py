@@ -3,11 +3,12 @@
 Started by path, as `python job_process.py MODE SPECIFICATION FD`; the mode is run, archive, or standby: a process that
 starts its JVM and warms it up before there is a script, and then runs one, once.
 It imports nothing of this project, so that a script sees only what it would see on Glue. FD is one end of a socket
-pair to the control plane: it is told in a word when the JVM has started, when a standby is ready, and when the script
-is running; the end of the stream (the control plane is gone, however it ended) kills this process with its whole group.
+pair to the control plane: it is told in a word when a standby is ready, and when the script is running; the end of the
+stream (the control plane is gone, however it ended) kills this process with its whole group.
 """
 
 import atexit
+import contextlib
 import importlib
 import json
 import os
@@ -30,6 +31,9 @@ JVM_SECONDS = 120.0
 OUT_OF_MEMORY = 3  # the exit code of -XX:+ExitOnOutOfMemoryError
 MESSAGE_CHARACTERS = 2000
 RELAY_SECONDS = 2.0
+COMPILER_SECONDS, COMPILER_PAUSE = 30.0, 0.5
+COMPILER_TICKS = 5  # of CPU, a hundredth of a second each: it has no more than that to do in such a pause
+COMPILER_NICENESS = 10  # about a tenth of a core where threads of the run want all of them
 
 
 class SparkStartError(Exception):
@@ -63,11 +67,15 @@ def _perform(mode: str, specification: str, descriptor: str) -> int:
     jvm, failure = _start(wanted, relayed=mode == "standby")
     if mode == "standby":
         if failure is None:
-            os.write(channel, b"started\n")
-            _warm_up(wanted, logs)
+            _warm_up(wanted)
+            _await_compiler(jvm.pid)
             print("this process stands ready", flush=True)  # in its own log; a run's begins with the next line
             os.write(channel, b"ready\n")
         log = logs.get()
+        if wanted["compiler_gives_way"]:
+            for number in _find_compiler(jvm.pid):
+                with contextlib.suppress(OSError):
+                    os.setpriority(os.PRIO_PROCESS, number, COMPILER_NICENESS)
         _finish_relays()
         for number in (1, 2):
             os.dup2(log, number)
@@ -105,10 +113,33 @@ def _run(wanted: dict[str, Any], jvm: "subprocess.Popen[bytes]", channel: int) -
     return None, 0
 
 
-def _warm_up(wanted: dict[str, Any], logs: "queue.SimpleQueue[int]") -> None:
-    """Do what job_rehearsal.py does, until a run comes."""
-    found = runpy.run_path(str(Path(__file__).with_name("job_rehearsal.py")))
-    found["warm_up"](wanted, lambda: not logs.empty())
+def _warm_up(wanted: dict[str, Any]) -> None:
+    """Do what job_rehearsal.py does."""
+    runpy.run_path(str(Path(__file__).with_name("job_rehearsal.py")))["warm_up"](wanted)
+
+
+def _find_compiler(pid: int) -> list[int]:
+    """Return the threads of the JVM's second compiler."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        with contextlib.suppress(OSError):
+            if (task / "comm").read_text().startswith("C2 "):
+                found.append(int(task.name))
+    return found
+
+
+def _await_compiler(pid: int) -> None:
+    """Wait until the JVM's second compiler has done what the rehearsal gave it."""
+    deadline, before = time.monotonic() + COMPILER_SECONDS, -1.0
+    while time.monotonic() < deadline:
+        ticks = 0
+        for number in _find_compiler(pid):
+            with contextlib.suppress(OSError):
+                ticks += int(Path(f"/proc/{pid}/task/{number}/stat").read_text().rpartition(")")[2].split()[11])
+        if before >= 0 and ticks - before <= COMPILER_TICKS:
+            return
+        before = ticks
+        time.sleep(COMPILER_PAUSE)
 
 
 class _Relay(threading.Thread):

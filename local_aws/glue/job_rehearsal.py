@@ -7,11 +7,10 @@ run's arguments and a bucket that Spark finds in a scratch folder.
 
 import importlib
 import os
+import runpy
 import shutil
 import sys
-import threading
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -30,17 +29,15 @@ SELECT key, name, score, day, date_format(day, 'yyyy-MM') AS month FROM (
   WHERE size(problems) = 0 AND key IS NOT NULL)
 WHERE place = 1 ORDER BY month, key
 """
-WATCH_SECONDS = 0.1
 
 
-def warm_up(wanted: dict[str, Any], is_called: Callable[[], bool]) -> None:
-    """Load what jobs use, in a Spark session of its own, which is stopped: the script makes its own, as on Glue.
+def warm_up(wanted: dict[str, Any]) -> None:
+    """Load what jobs use, in a Spark session of its own: the script makes its own, as on Glue.
 
-    Nothing is left of it but loaded and compiled classes.
+    Nothing is left of it but loaded and compiled classes, and a context that is as a new one (job_context.py).
 
     Args:
         wanted: `work`, and `rehearsal`: `code` (a folder) and `arguments`, where the script brings one.
-        is_called: whether a run has come: then what is under way is given up.
     """
     for name in PACKAGES:
         try:
@@ -52,28 +49,25 @@ def warm_up(wanted: dict[str, Any], is_called: Callable[[], bool]) -> None:
     work, bucket = Path(wanted["work"]), f"rehearsal-{token_hex(8)}"
     scratch = work / "rehearsal" / "lake"
     scratch.mkdir(parents=True, exist_ok=True)
-    mount = f"spark.hadoop.fs.viewfs.mounttable.{bucket}.linkFallback"
-    spark = SparkSession.builder.appName("warm-up").config(mount, f"lake://{quote(str(scratch))}").getOrCreate()
-    done = threading.Event()
-    threading.Thread(target=_give_up, args=(spark, is_called, done), daemon=True).start()
+    keeper = runpy.run_path(str(Path(__file__).with_name("job_context.py")))["ContextKeeper"]()
+    spark = SparkSession.builder.getOrCreate()
+    keeper.note(spark)
+    hadoop, mount = spark._jsc.hadoopConfiguration(), f"fs.viewfs.mounttable.{bucket}.linkFallback"
+    hadoop.set(mount, f"lake://{quote(str(scratch))}")
+    rehearsed = False
     try:
         if rehearsal := wanted.get("rehearsal"):
             _rehearse(rehearsal, bucket, str(scratch))
         else:
             _run_query(spark, f"s3://{bucket}")
+        rehearsed = True
     except Exception:  # what is not warm is slower, and nothing else
         traceback.print_exc()
     finally:
-        done.set()
+        hadoop.unset(mount)
+        keeper.close(spark, rehearsed)
         _forget(spark)
         shutil.rmtree(work / "rehearsal", ignore_errors=True)
-
-
-def _give_up(spark: Any, is_called: Callable[[], bool], done: threading.Event) -> None:
-    """Cancel what Spark does for as long as a run waits."""
-    while not done.wait(WATCH_SECONDS):
-        if is_called():
-            spark.sparkContext.cancelAllJobs()
 
 
 def _run_query(spark: Any, place: str) -> None:
@@ -102,9 +96,9 @@ def _rehearse(rehearsal: dict[str, Any], bucket: str, scratch: str) -> None:
 
 
 def _forget(spark: Any) -> None:
-    """Stop the session and what Hadoop keeps of it, and give the heap back."""
+    """Forget what Hadoop and boto3 keep of a closed session, and give the heap back."""
     jvm = spark._jvm
-    spark.stop()
+    jvm.org.apache.spark.util.Utils.setLogLevel(jvm.org.apache.logging.log4j.Level.WARN)  # the JVM has one for all
     type(spark).builder._options.clear()
     jvm.org.apache.hadoop.fs.FileSystem.closeAll()
     jvm.System.gc()

@@ -155,7 +155,7 @@ class JobRuns:
             launched = ready.prepared if ready else prepare_launch(self._context, wanted.launch, document["Id"], work)
             work = launched.specification.parent
             prepared = add_script(self._context, wanted, launched)
-            self._note(document["Id"], prepared.description + ("; a process that was ready" if ready else ""))
+            self._note(document["Id"], prepared.description + ("; a process that was ready, with C2" if ready else ""))
             state, message = run.perform(prepared, lambda: self._update(run.key, JobRunState="RUNNING"), ready)
         except (LocalAwsError, OSError) as error:
             state, message = "FAILED", f"{type(error).__name__}: {error}"

@@ -23,7 +23,6 @@ from local_aws.server.context import Context
 SETTING = "WORKBENCH_SPARK_WARM"
 AFTER_SECONDS = 12.0  # the steps that follow a job in a run want the cores first
 IDLE_SECONDS = 1800.0
-STARTING_SECONDS = 6.0  # a cold process takes about as long on a quiet machine
 FREE_BYTES = 1536 * 2**20
 _TICK_SECONDS = 1.0
 
@@ -59,23 +58,20 @@ class WarmSpark:
             self._lock.notify_all()
 
     def take(self, launch: Launch) -> Standby | None:
-        """Return the process if it fits the launch, waiting a little for one whose JVM is starting; else None.
+        """Return the process if it is ready and fits the launch; else None.
 
-        One that is warming up gives that up when it is handed a run.
+        One that is still warming up is ended: its compilers have only begun, and a cold process is faster.
         """
         with self._lock:
             self._wanted = None  # none is started beside a run
             if self._standby is None:
                 return None
             fits = not launch.archives and self._fingerprint == launch.fingerprint(self._context)
-            deadline = time.monotonic() + STARTING_SECONDS
-            while fits and not self._has_said("started") and not self._closed and time.monotonic() < deadline:
-                self._lock.wait(0.05)
+            ready = fits and self._is_ready()
             standby, self._standby = self._standby, None
-            if standby is not None and fits and "started" in self._heard and standby.process.poll() is None:
-                return standby
-        if standby is not None:
-            self._release(standby)
+        if ready:
+            return standby
+        self._release(standby)
         return None
 
     def close(self) -> None:
@@ -92,14 +88,13 @@ class WarmSpark:
     def is_ready(self) -> bool:
         """Say whether a process stands ready now, warmed up."""
         with self._lock:
-            return self._has_said("ready")
+            return self._is_ready()
 
-    def _has_said(self, word: str) -> bool:
-        """Say whether the process has said this, or never will."""
+    def _is_ready(self) -> bool:
         if self._standby is None:
             return False
         self._heard |= self._standby.hear()
-        return word in self._heard or self._standby.process.poll() is not None
+        return "ready" in self._heard and self._standby.process.poll() is None
 
     def _keep(self) -> None:
         """Start what is wanted when its time has come; release what stands idle, or where memory is short."""
@@ -125,7 +120,7 @@ class WarmSpark:
         work = self._context.home / "jobs" / f"{self.mark}-{token_hex(4)}"
         log = self._context.home / "logs" / "warm-spark.log"
         try:
-            prepared = prepare_launch(self._context, wanted.launch, self.mark, work)
+            prepared = prepare_launch(self._context, wanted.launch.with_c2, self.mark, work)
             add_rehearsal(self._context, wanted, prepared)
             with log.open("wb") as stream:
                 self._standby = start_process(prepared, "standby", stream)
