@@ -212,6 +212,7 @@ def test_the_context_of_a_rehearsal_is_kept_where_nobody_can_tell(
     asked = wanted(context)
     warm.want(asked)
     wait_until_ready(warm)
+    assert "Traceback" not in (context.home / "logs" / "warm-spark.log").read_text()  # the change was made
     for static, value in (("", ""), ("spark.sql.warehouse.dir", "/tmp"), ("spark.driver.maxResultSize", "7g")):
         if static:
             warm.want(asked)
