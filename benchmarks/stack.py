@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import signal
@@ -20,6 +21,8 @@ import psutil
 from workbench.interruption import deaf
 
 _PREFIX = "wb-bench-"
+_ROOT = Path(__file__).resolve().parent.parent
+_COMPILED = ("helpers", "glue", "lambdas", "workbench", "local_aws", "infra", "dashboards", "benchmarks")
 _WARM_SECONDS = 60.0
 
 
@@ -30,6 +33,8 @@ def bench_stack() -> Iterator[Path]:
     Also where Ctrl-C, SIGTERM or SIGHUP ends the benchmark; what one left that was killed, the next one removes.
     """
     _remove_left()
+    for package in _COMPILED:  # once, also where PYTHONDONTWRITEBYTECODE is set: no side compiles it again
+        compileall.compile_dir(_ROOT / package, quiet=1)
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     earlier = {name: os.environ.get(name) for name in ("WORKBENCH_HOME", "WORKBENCH_RUNS")}
     handlers = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGHUP)}

@@ -9,24 +9,23 @@ import re
 import time
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import awswrangler as wr
 import pandas as pd
 from botocore.exceptions import ClientError
 
 from helpers.catalog_query_table import crawl_table, read_last_report
+from helpers.chart import Chart
 from helpers.config import StepConfig
-from helpers.contract import SavedQuery, load_contract
+from helpers.contract import load_contract
 from helpers.errors import StepError, UsageError, nearest
 from helpers.objects import write_json
 from helpers.plots import MOST_POINTS, plot_query
 from helpers.progress import ProgressLine
 from helpers.record import step_entry
+from helpers.saved_queries import SavedQuery
 from helpers.session import Session, open_session
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["Answer", "Answers", "crawl_table", "run_saved_queries"]
 
@@ -70,7 +69,7 @@ class Answer:
             f"to {numbers.max():,.2f}{unit} ({query.x}: {high})."
         )
 
-    def plot(self) -> "Axes":
+    def plot(self) -> Chart:
         """Draw the answer as the query's header asks."""
         return plot_query(self.query, self.frame)
 

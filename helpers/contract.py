@@ -4,20 +4,18 @@
 is read, and which customProperties are added. Nothing heavy is imported here: YAML is read when a contract is.
 """
 
-import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from helpers.contract_rules import Rule, compile_rule
 from helpers.errors import ContractError, nearest
+from helpers.saved_queries import SavedQuery, list_queries, read_query
 
 DATASETS = Path(__file__).resolve().parent.parent / "datasets"
-CHART_KINDS = ("bar", "line", "none")
-_HEADER = re.compile(r"--\s*(title|question|chart|unit):\s*(.+?)\s*")
 
 
 @dataclass(frozen=True)
@@ -54,29 +52,6 @@ class Column:
     formats: tuple[str, ...] = ()
     derived_from: str = ""
     derived_format: str = ""
-
-
-@dataclass(frozen=True)
-class SavedQuery:
-    """A question that is asked of a dataset each time: `queries/NN_name.sql` (format: docs/contract.md).
-
-    Attributes:
-        name: the file's stem.
-        title, question: of one line each.
-        sql: Trino SQL, the table's name filled in; `:as_of` stands for the run's logical date.
-        kind: bar, line or none.
-        x, y: the columns of the chart; several y stand side by side.
-        unit: of the y values.
-    """
-
-    name: str
-    title: str
-    question: str
-    sql: str
-    kind: str = "none"
-    x: str = ""
-    y: tuple[str, ...] = ()
-    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -180,12 +155,27 @@ def load_contract(dataset: str, folder: Path = DATASETS) -> Contract:
     Raises:
         ContractError: an unknown dataset, with the nearest names; a mistake in the contract, with file and line.
     """
-    from helpers.contract_reading import read_contract  # brings YAML
-
     known = list_datasets(folder)
     if dataset not in known:
         raise ContractError(f'dataset "{dataset}" is unknown; {nearest(dataset, known)}')
-    return read_contract(folder / dataset / "contract.yaml")
+    states = tuple(_state(folder / name / "contract.yaml") for name in known)  # one may extend another
+    path = folder / dataset / "contract.yaml"
+    contract = replace(_read(path, states, (path.parent / "queries").is_dir()))  # whose own copy reads queries anew
+    list_queries(contract.queries_folder)  # as they are named now
+    return contract
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    state = path.stat()
+    return state.st_mtime_ns, state.st_size, state.st_ino
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, states: tuple[tuple[int, ...], ...], has_queries: bool) -> Contract:
+    """Read a contract once for each state of what it is read from."""
+    from helpers.contract_reading import read_contract  # brings YAML
+
+    return read_contract(path)
 
 
 def compile_contract(contract: Contract) -> dict[str, Any]:
@@ -223,69 +213,3 @@ def _compile_column(column: Column) -> dict[str, Any]:
         "derived_format": column.derived_format,
         "comment": column.description + (f" ({column.unit})" if column.unit else ""),
     }
-
-
-def name_answer(query: str) -> str:
-    """Return a saved query's name without the number that orders its file: so its answer is called in PostgreSQL."""
-    return query.lstrip("0123456789_")
-
-
-def list_queries(folder: Path) -> list[Path]:
-    """Return the files of the saved queries, in the order of their names.
-
-    Raises:
-        ContractError: two answers would have one name, or one has none or that of the quarantine.
-    """
-    paths = sorted(folder.glob("*.sql"))
-    taken: dict[str, Path] = {}
-    for path in paths:
-        name = name_answer(path.stem)
-        if not name:
-            raise ContractError(f"{path}: only a number: name the query too, such as {path.stem}_scores.sql")
-        if name == "quarantine":
-            raise ContractError(f'{path}: the relation "quarantine" counts the rejected rows: choose another name')
-        if name in taken:
-            raise ContractError(
-                f'{taken[name]} and {path} would be one relation "{name}" in PostgreSQL: '
-                "rename one of them, the number in front only orders them"
-            )
-        taken[name] = path
-    return paths
-
-
-def read_query(path: Path, table: str) -> SavedQuery:
-    """Read a saved query; `{table}` becomes the table's name.
-
-    Raises:
-        ContractError: a header line that is missing or cannot be understood, with file and line.
-    """
-    headers: dict[str, str] = {}
-    lines = path.read_text(encoding="utf-8").splitlines()
-    body = 0
-    for number, line in enumerate(lines, start=1):
-        if not line.startswith("--"):
-            body = number - 1
-            break
-        found = _HEADER.fullmatch(line)
-        if not found:
-            raise ContractError(f"{path}:{number}: not a header; write -- title:, -- question:, -- chart: or -- unit:")
-        headers[found[1]] = found[2]
-    missing = [name for name in ("title", "question") if name not in headers]
-    if missing:
-        raise ContractError(f"{path}:1: no `-- {missing[0]}:` line at the top")
-    kind, *axes = headers.get("chart", "none").split()
-    chart = dict(axis.partition("=")[::2] for axis in axes)
-    if kind not in CHART_KINDS or (kind != "none" and set(chart) != {"x", "y"}):
-        raise ContractError(f"{path}: chart: write `bar x=column y=column`, `line x=… y=…,…` or `none`")
-    sql = "\n".join(lines[body:]).strip().rstrip(";")
-    y = tuple(chart["y"].split(",")) if "y" in chart else ()
-    return SavedQuery(
-        name=path.stem,
-        title=headers["title"],
-        question=headers["question"],
-        sql=sql.replace("{table}", table),
-        kind=kind,
-        x=chart.get("x", ""),
-        y=y,
-        unit=headers.get("unit", ""),
-    )

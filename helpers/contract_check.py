@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from helpers.contract import DATASETS, list_datasets, read_query
+from helpers.contract import DATASETS, list_datasets
 from helpers.contract_reading import read_contract
 from helpers.contract_rules import find_query_mistakes
 from helpers.contract_yaml import Document, Place, read_document
 from helpers.errors import ContractError, UsageError, nearest
+from helpers.saved_queries import read_query
 
 
 def check_contracts(dataset: str = "", folder: Path = DATASETS) -> dict[str, list[str]]:

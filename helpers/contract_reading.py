@@ -5,11 +5,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from helpers.contract import Column, Contract, list_queries
+from helpers.contract import Column, Contract
 from helpers.contract_names import check_name
 from helpers.contract_quality import read_rules
 from helpers.contract_yaml import Document, Place, read_document
 from helpers.errors import nearest
+from helpers.saved_queries import list_queries
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _TYPE = re.compile(r"string|int|bigint|double|boolean|date|timestamp|decimal\((\d{1,2}),(\d{1,2})\)")

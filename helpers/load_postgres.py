@@ -7,11 +7,12 @@ numbers arrive as they are. Results are found by execution id, never by a guesse
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 from psycopg2 import sql
 
+from helpers.chart import Chart
 from helpers.config import StepConfig
 from helpers.contract import load_contract
 from helpers.errors import UsageError, nearest
@@ -36,9 +37,6 @@ from helpers.load_postgres_views import find_oid, read_shape
 from helpers.plots import MOST_POINTS, plot_query
 from helpers.record import step_entry
 from helpers.session import Session, open_session
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @step_entry
@@ -112,7 +110,7 @@ def preview_relation(cfg: StepConfig, relation: str = "", rows: int = 6) -> pd.D
 
 
 @step_entry
-def plot_relation(cfg: StepConfig, relation: str) -> "Axes":
+def plot_relation(cfg: StepConfig, relation: str) -> Chart:
     """Draw a saved query's answer as a dashboard would: read from PostgreSQL, charted as the query's header asks.
 
     Raises:

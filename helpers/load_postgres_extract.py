@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from helpers.config import StepConfig
-from helpers.contract import name_answer
 from helpers.errors import StepError
 from helpers.load_postgres_contract import LoadRules
 from helpers.load_postgres_types import VersionColumn, check_result_type, make_columns, select_expression
 from helpers.load_postgres_verify import figure_query
 from helpers.objects import S3Object, list_objects, read_json, split_uri
 from helpers.run_history import QUARANTINE
+from helpers.saved_queries import name_answer
 from helpers.session import Session
 
 if TYPE_CHECKING:

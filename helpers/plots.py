@@ -1,17 +1,17 @@
-"""Draw the charts of the notebooks: each returns its Axes, and draws the same bytes from the same numbers.
+"""Draw the charts of the notebooks: the same numbers give the same bytes.
 
 Colours are Okabe and Ito's, which colour-blind readers can tell apart (Color Universal Design, 2008).
 """
 
 from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter
 
-from helpers.contract import SavedQuery
+from helpers.chart import Chart, new_axes, say_chart
 from helpers.errors import ContractError
+from helpers.saved_queries import SavedQuery
 from helpers.say_numbers import say_number
 
 if TYPE_CHECKING:
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 
 MOST_BARS, MOST_POINTS = 10, 24
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
-_WIDTH, _DPI = 7.0, 100
 _GREY, _GRID = "#555555", "#DDDDDD"
 
 
-def plot_bars(frame: pd.DataFrame, title: str, unit: str = "") -> "Axes":
+def plot_bars(frame: pd.DataFrame, title: str, unit: str = "") -> Chart:
     """Draw horizontal bars: one group a row, labelled by the first column; one bar in it for each other column.
 
     Args:
@@ -34,7 +33,7 @@ def plot_bars(frame: pd.DataFrame, title: str, unit: str = "") -> "Axes":
     names, numbers = _split(frame)
     decimals = _choose_decimals(numbers)
     height = 0.8 / len(numbers.columns)
-    axes = _new_axes(title, rows=max(1.0, len(frame) * max(1.0, len(numbers.columns) * 0.7)))
+    axes = new_axes(title, _choose_height(max(1.0, len(frame) * max(1.0, len(numbers.columns) * 0.7))))
     places = np.arange(len(frame))
     for at, series in enumerate(numbers.columns):
         offset = (at - (len(numbers.columns) - 1) / 2) * height
@@ -52,24 +51,24 @@ def plot_bars(frame: pd.DataFrame, title: str, unit: str = "") -> "Axes":
     axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: say_number(number)))
     axes.grid(axis="x", color=_GRID, linewidth=0.8)
     _place_legend(axes, numbers)
-    return axes
+    return Chart(axes, _say_all(title, unit, names, numbers))
 
 
-def plot_lines(frame: pd.DataFrame, title: str, unit: str = "") -> "Axes":
+def plot_lines(frame: pd.DataFrame, title: str, unit: str = "") -> Chart:
     """Draw a line for each column but the first, which holds what goes on: months, grades; else as `plot_bars`."""
     names, numbers = _split(frame)
-    axes = _new_axes(title, rows=7)
+    axes = new_axes(title, _choose_height(7))
     for at, series in enumerate(numbers.columns):
         axes.plot(names, numbers[series], marker="o", color=PALETTE[at % len(PALETTE)], label=_words(series))
     axes.margins(y=0.2)
     _finish_upright(axes, frame, names, unit)
-    return axes
+    return Chart(axes, _say_all(title, unit, names, numbers))
 
 
-def plot_parts(frame: pd.DataFrame, title: str, unit: str = "") -> "Axes":
+def plot_parts(frame: pd.DataFrame, title: str, unit: str = "") -> Chart:
     """Draw for each row its parts on each other, from zero, so that equal ones stay apart; else as `plot_lines`."""
     names, numbers = _split(frame)
-    axes = _new_axes(title, rows=7)
+    axes = new_axes(title, _choose_height(7))
     places, bottom = np.arange(len(names)), np.zeros(len(names))
     for at, series in enumerate(numbers.columns):
         heights = numbers[series].fillna(0).to_numpy()
@@ -78,10 +77,10 @@ def plot_parts(frame: pd.DataFrame, title: str, unit: str = "") -> "Axes":
     axes.set_xlim(-0.5 - max(0, 3 - len(names)), len(names) - 0.5 + max(0, 3 - len(names)))  # few are no wall
     axes.set_xticks(places, names)
     _finish_upright(axes, frame, names, unit)
-    return axes
+    return Chart(axes, _say_all(title, unit, names, numbers))
 
 
-def plot_query(query: SavedQuery, frame: pd.DataFrame) -> "Axes":
+def plot_query(query: SavedQuery, frame: pd.DataFrame) -> Chart:
     """Draw a saved query's answer as its header asks; a long one as far as it fits, which the title then says.
 
     Raises:
@@ -119,14 +118,16 @@ def _describe_values(numbers: pd.DataFrame, unit: str) -> str:
     return " ".join([_words(name), f"({unit})"] if named and unit else [_words(name)] if named else [unit])
 
 
-def _new_axes(title: str, rows: float) -> "Axes":
-    figure, axes = plt.subplots(figsize=(_WIDTH, min(7.0, 1.5 + 0.36 * rows)), dpi=_DPI)
-    axes.set_title(title, loc="left", fontsize=12)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    axes.set_axisbelow(True)
-    figure.set_facecolor("white")
-    return axes
+def _choose_height(rows: float) -> float:
+    """Return the height in inches of a chart that has room for so many rows."""
+    return min(7.0, 1.5 + 0.36 * rows)
+
+
+def _say_all(title: str, unit: str, names: list[str], numbers: pd.DataFrame) -> str:
+    """Return the chart in words, its numbers as bars are labelled."""
+    decimals = _choose_decimals(numbers)
+    series = [(_words(name), [_say(number, decimals) for number in numbers[name]]) for name in numbers.columns]
+    return say_chart(title, unit, names, series)
 
 
 def _place_legend(axes: "Axes", numbers: pd.DataFrame) -> None:

@@ -7,9 +7,10 @@ the tag `nbval-ignore-output`.
 import sys
 import time
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 _REFRESH_SECONDS = 0.5
 
@@ -38,6 +39,8 @@ class ProgressLine:
 
             self._display = display(_Line(self._text(), self._share()), display_id=True)  # type: ignore[no-untyped-call]
         elif sys.stderr.isatty():
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
             columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}")
             self._bar = Progress(*columns, TimeElapsedColumn(), transient=True)
             self._bar.add_task(self.task, total=self.total, state="")

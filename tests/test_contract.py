@@ -11,9 +11,10 @@ import pytest
 import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
 
-from helpers.contract import DATASETS, compile_contract, list_datasets, load_contract, read_query
+from helpers.contract import DATASETS, compile_contract, list_datasets, load_contract
 from helpers.contract_check import check_contracts
 from helpers.errors import ContractError
+from helpers.saved_queries import read_query
 
 SMALL = """\
 apiVersion: v3.2.0
@@ -189,6 +190,28 @@ def test_a_mistake_that_is_inherited_is_named_where_it_stands(tmp_path: Path) ->
         "customProperties:\n  - {property: extends, value: shop}\n"
     )
     with pytest.raises(ContractError, match=r'shop/contract\.yaml:24: "1\.50" would be read as "1\.5"'):
+        load_contract("stall", tmp_path)
+
+
+def test_a_contract_is_read_again_when_what_it_is_read_from_changed(tmp_path: Path) -> None:
+    """Unchanged it is read once; its own file, that of the one it extends, and its queries are seen as they are now."""
+    write_shop(tmp_path)
+    stall = tmp_path / "stall" / "contract.yaml"
+    stall.parent.mkdir()
+    head = "apiVersion: v3.2.0\nkind: DataContract\nid: stall\nversion: {}\n"
+    stall.write_text(head.format("1.0.0") + "customProperties:\n  - {property: extends, value: shop}\n")
+    first = load_contract("stall", tmp_path)
+    assert first.columns is load_contract("stall", tmp_path).columns and first.queries == ()
+    stall.write_text(stall.read_text().replace("1.0.0", "1.0.1"))
+    assert load_contract("stall", tmp_path).version == "1.0.1"
+    (tmp_path / "shop" / "contract.yaml").write_text(SMALL.replace("article", "product"))
+    assert load_contract("stall", tmp_path).columns[0].name == "product"
+    for folder, asked in ((tmp_path / "shop", "Theirs?"), (tmp_path / "stall", "Ours?"), (tmp_path / "stall", "Now?")):
+        (folder / "queries").mkdir(exist_ok=True)
+        (folder / "queries" / "01_all.sql").write_text(f"-- title: All\n-- question: {asked}\nSELECT 1")
+        assert [query.question for query in load_contract("stall", tmp_path).queries] == [asked]
+    (tmp_path / "stall" / "queries" / "02_all.sql").touch()
+    with pytest.raises(ContractError, match='would be one relation "all"'):
         load_contract("stall", tmp_path)
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from helpers.catalog_query import asks_for_order, crawl_table, start_saved_query
 from helpers.config import build_config
-from helpers.contract import SavedQuery
 from helpers.errors import StepError
+from helpers.saved_queries import SavedQuery
 from helpers.session import open_session
 
 DATASET = "student_performance"

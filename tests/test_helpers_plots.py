@@ -1,108 +1,114 @@
 """Charts: the same bytes from the same numbers, units on the axis, every kind of answer drawn."""
 
 import io
+from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
-import matplotlib
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from helpers.contract import SavedQuery
+from helpers.chart import Chart
 from helpers.errors import ContractError
 from helpers.plots import PALETTE, plot_bars, plot_lines, plot_parts, plot_query
+from helpers.saved_queries import SavedQuery
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-matplotlib.use("agg")
 SCORES = pd.DataFrame({"group": ["a", "b", None], "math": [Decimal("61.50"), 70.25, None], "reading": [1, 2, 3]})
 
 
-def as_png(axes: "Axes") -> bytes:
-    """Return the chart as the bytes that a notebook stores."""
-    buffer = io.BytesIO()
-    figure = axes.figure
-    figure.savefig(buffer, format="png")  # type: ignore[union-attr]
-    plt.close("all")
-    return buffer.getvalue()
-
-
 @pytest.mark.parametrize("draw", [plot_bars, plot_lines, plot_parts])
-def test_a_chart_is_the_same_bytes_each_time(draw: "type[Axes]") -> None:
+def test_a_chart_is_the_same_bytes_each_time(draw: Callable[..., Chart]) -> None:
     """Two drawings of the same numbers do not differ in a byte, and a chart is small."""
-    first, second = (as_png(draw(SCORES, "Scores", "points")) for _ in range(2))
+    first, second = (draw(SCORES, "Scores", "points").to_png() for _ in range(2))
     assert first == second
     assert len(first) < 150 * 1024
 
 
+@pytest.mark.parametrize("draw", [plot_bars, plot_lines, plot_parts])
+@pytest.mark.parametrize("rows", [0, 3, 10])
+def test_a_picture_is_what_matplotlib_itself_crops(draw: Callable[..., Chart], rows: int) -> None:
+    """Drawn once, a chart has the very bytes of a figure that Matplotlib lays out, crops and draws."""
+    names = [f"a name of some length, {at}" for at in range(rows)]
+    frame = pd.DataFrame({"name": names, "first": [at * 1e6 + 0.25 for at in range(rows)], "second": range(rows)})
+    cropped = io.BytesIO()
+    draw(frame, "Long names", "points").axes.figure.savefig(cropped, format="png", bbox_inches="tight")
+    assert draw(frame, "Long names", "points").to_png() == cropped.getvalue()
+
+
+def test_a_chart_says_its_numbers_in_words() -> None:
+    """Who cannot see the picture reads title, unit and numbers as they are labelled; no figure is left open."""
+    alone = plot_bars(SCORES[["group", "math"]], "Scores", "points")
+    assert repr(alone) == "Scores (points): a 61.50, b 70.25, (none) none"
+    several = "Scores: a math 61.50, reading 1.00; b math 70.25, reading 2.00; (none) math none, reading 3.00"
+    assert repr(plot_lines(SCORES, "Scores")) == several
+    assert repr(plot_parts(SCORES.head(0), "Scores")) == "Scores: nothing to show"
+    assert plt.get_fignums() == []
+
+
 def test_a_bar_is_as_long_as_its_number_says() -> None:
     """Categories come in the order of the rows, decimals are numbers, a missing one has no bar."""
-    axes = plot_bars(SCORES[["group", "math"]], "Scores", "points")
+    axes = plot_bars(SCORES[["group", "math"]], "Scores", "points").axes
     assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b", "(none)"]
     widths = [bar.get_width() for bar in axes.patches]  # type: ignore[attr-defined]
     assert widths[:2] == [61.5, 70.25]
     assert axes.get_xlabel() == "math (points)"
     assert axes.get_legend() is None
-    plt.close("all")
 
 
 def test_numbers_on_a_chart_are_written_out() -> None:
     """Millions have no exponent on any axis, and a small number is not labelled 0.00; labels keep equal decimals."""
     large = pd.DataFrame({"day": ["a", "b"], "rows": [1_000_000, 12_345_678]})
-    for axis in (plot_bars(large, "Rows").xaxis, plot_lines(large, "Rows").yaxis, plot_parts(large, "Rows").yaxis):
+    for axis in (
+        plot_bars(large, "Rows").axes.xaxis,
+        plot_lines(large, "Rows").axes.yaxis,
+        plot_parts(large, "Rows").axes.yaxis,
+    ):
         written = [axis.get_major_formatter()(number) for number in (0.0, 1_000_000.0, 12_345_678.0, 2.5)]
         assert written == ["0", "1,000,000", "12,345,678", "2.5"]
     small = pd.DataFrame({"column": ["a", "b", "c"], "missing": [71.25, 0.004, 0.0]})
-    assert [text.get_text() for text in plot_bars(small, "Missing").texts] == ["71.250", "0.004", "0.000"]
-    plt.close("all")
+    assert [text.get_text() for text in plot_bars(small, "Missing").axes.texts] == ["71.250", "0.004", "0.000"]
 
 
 def test_several_columns_are_series_with_a_legend_and_apart_in_colour() -> None:
     """Each column is a colour of the palette, named in the legend; the axis carries the unit alone."""
-    axes = plot_lines(SCORES, "Scores", "points")
+    axes = plot_lines(SCORES, "Scores", "points").axes
     legend = axes.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == ["math", "reading"]
     assert [line.get_color() for line in axes.lines] == list(PALETTE[:2])
     assert axes.get_ylabel() == "points"
-    plt.close("all")
 
 
 def test_parts_stand_on_each_other_from_zero() -> None:
     """Equal parts hide nothing of each other, a missing one is none, and one row alone is no wall."""
     shares = pd.DataFrame({"run": ["a", "b"], "removed": [1.0, 2.0], "superseded": [1.0, None], "kept out": [2.0, 3.0]})
-    axes = plot_parts(shares, "Rows", "percent")
+    axes = plot_parts(shares, "Rows", "percent").axes
     bars = [[(round(bar.get_y(), 6), round(bar.get_height(), 6)) for bar in drawn] for drawn in axes.containers]
     assert bars == [[(0, 1), (0, 2)], [(1, 1), (2, 0)], [(2, 2), (2, 3)]]
     assert axes.get_ylim()[0] == 0 and axes.get_ylabel() == "percent"
-    alone = plot_parts(shares.head(1), "Rows")
+    alone = plot_parts(shares.head(1), "Rows").axes
     assert alone.containers[0][0].get_width() < 0.2 * (alone.get_xlim()[1] - alone.get_xlim()[0])
 
 
 def test_a_name_that_athena_made_up_is_not_shown() -> None:
     """`_col1` says nothing to a reader; the unit does."""
-    axes = plot_bars(pd.DataFrame({"gender": ["x"], "_col1": [1.0]}), "Average", "percent")
+    axes = plot_bars(pd.DataFrame({"gender": ["x"], "_col1": [1.0]}), "Average", "percent").axes
     assert axes.get_xlabel() == "percent"
-    plt.close("all")
 
 
 def test_nothing_to_show_is_said() -> None:
     """An answer without rows is drawn as that, not as an error."""
-    axes = plot_bars(pd.DataFrame({"reason": [], "rows": []}), "Reasons")
+    axes = plot_bars(pd.DataFrame({"reason": [], "rows": []}), "Reasons").axes
     assert "nothing to show" in [text.get_text() for text in axes.texts]
-    plt.close("all")
 
 
 def test_a_saved_query_is_drawn_as_its_header_asks() -> None:
     """Kind, columns, title and unit come from the header; an answer that is cut says so in its title."""
     query = SavedQuery("q", "Scores", "?", "SELECT 1", kind="bar", x="group", y=("reading",), unit="points")
     long = pd.DataFrame({"math": range(30), "group": [f"g{at}" for at in range(30)], "reading": range(30)})
-    axes = plot_query(query, long)
+    axes = plot_query(query, long).axes
     assert axes.get_title(loc="left") == "Scores (first 10 of 30)"
     assert [text.get_text() for text in axes.get_yticklabels()][:2] == ["g0", "g1"]
-    plt.close("all")
 
 
 def test_a_chart_of_a_column_that_is_not_there_is_refused() -> None:

@@ -40,7 +40,7 @@ def test_refused_runs_stand_between_publications() -> None:
         ["2026-01-01 03:00", "refused: quarantineLimit", 20, "", "", 75.0],
         ["2026-01-01 05:00", "published", 10, 10.0, 10.0, 0.0],
     ]
-    labels = [text.get_text() for text in plot_parts(shown.shares, "Rows", "percent").get_xticklabels()]
+    labels = [text.get_text() for text in plot_parts(shown.shares, "Rows", "percent").axes.get_xticklabels()]
     assert [label.endswith("\nrefused") for label in labels] == [False, True, True, False]
 
 

@@ -1,12 +1,14 @@
 """Forked kernels: as good as cold ones, and none sees another's state, environment or random numbers."""
 
 import fcntl
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +25,29 @@ PLOT = (
     "import matplotlib.pyplot as plt\nfigure, axes = plt.subplots()\naxes.plot([1, 2, 3], [3, 1, 2])\n"
     "axes.set_title('Figures')\nNone"
 )
+BORN = """
+import os, time
+ticks = int(open("/proc/self/stat").read().rpartition(")")[2].split()[19])  # proc_pid_stat(5): since the boot
+age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+print(time.time() - age, os.environ["WORKBENCH_STEP_RESULT"])
+"""
+DESCRIBE = """
+import botocore.session, hashlib, json
+for _ in range(2):
+    loader = botocore.session.Session().get_component("data_loader")
+    for service in ("s3", "athena", "sts"):
+        print(hashlib.sha256(json.dumps(loader.load_service_model(service, "service-2")).encode()).hexdigest())
+print(loader.load_service_model("glue", "service-2")["metadata"]["endpointPrefix"])
+"""
 SAID = {("spoke", "log"), ("old", "log")}
 ROOT = Path(__file__).resolve().parent.parent
 # Python's audit events tell of every name that leaves the environment.
 IMPORTING = """
 import sys, threading
-from workbench.execute import _import_ahead
+from workbench.execute import _import_ahead, _settle_environment
 gone = []
 sys.addaudithook(lambda event, found: gone.append(found[0]) if event == "os.unsetenv" else None)
+_settle_environment()
 _import_ahead()
 for thread in threading.enumerate()[1:]:
     thread.join()
@@ -132,6 +149,29 @@ def test_the_next_notebooks_kernel_is_there_beforehand(tmp_path: Path) -> None:
     last = spare_pid()
     end_spare()
     assert last is not None and spare_pid() is None and has_ended(last)
+
+
+def test_the_first_notebooks_kernel_is_there_beforehand(tmp_path: Path) -> None:
+    """It was forked before papermill began, with the notebook's own environment, and leaves none behind."""
+    outcome, document = execute(tmp_path, BORN)
+    forked, result = outputs(document)[0].split()
+    begun = datetime.fromisoformat(document["metadata"]["papermill"]["start_time"]).replace(tzinfo=UTC).timestamp()
+    assert outcome.kernel == "forked" and float(forked) < begun
+    assert result == str(tmp_path / "out" / "01_small.result.json") and spare_pid() is None
+
+
+def test_what_a_service_can_do_is_read_once_for_all_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client has the same operations as in a cold kernel, also of the second session; a file of one's own counts."""
+    models = tmp_path / "models" / "glue" / "2999-01-01"
+    models.mkdir(parents=True)
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path / "models"))
+    content = {"metadata": {"protocol": "json", "endpointPrefix": "own"}, "operations": {}, "shapes": {}}
+    (models / "service-2.json").write_text(json.dumps(content))
+    forked, document = execute(tmp_path, DESCRIBE)
+    monkeypatch.setenv("WORKBENCH_KERNELS", "cold")
+    cold, other = execute(tmp_path, DESCRIBE)
+    assert (forked.kernel, cold.kernel) == ("forked", "cold")
+    assert outputs(document) == outputs(other) and outputs(document)[0].split()[-1] == "own"
 
 
 def test_a_spare_kernel_that_does_not_fit_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,5 +19,7 @@ else
     "$venv/bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
     "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps -e .
 fi
+# also where PYTHONDONTWRITEBYTECODE is set, and each process would compile our modules for itself
+"$venv/bin/python" -m compileall -q helpers glue lambdas workbench local_aws infra dashboards benchmarks
 date -u +%Y-%m-%dT%H:%M:%SZ > "$venv/.ready"
 echo "workbench: ready"

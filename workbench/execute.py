@@ -29,6 +29,7 @@ from workbench.redaction import redact_file
 
 RESULT_VARIABLE = "WORKBENCH_STEP_RESULT"
 BLAS_VARIABLES = ("OPENBLAS_MAIN_FREE", "GOTOBLAS_MAIN_FREE")  # numpy/core/__init__.py
+_UNUSED = ("pyarrow.fs", "fqdn", "isoduration", "rfc3986_validator", "rfc3987_syntax", "uri_template", "webcolors")
 KERNEL_DEATH = "the kernel died, which is often for want of memory; its last words are in kernels.log"
 
 
@@ -116,6 +117,8 @@ def _told(execution: Execution, result: Path) -> Iterator[None]:
 
 def _run_papermill(execution: Execution, kernels: list[str]) -> dict[str, Any] | None:
     """Return None when all cells ran, else the facts of the error."""
+    log = execution.output.parent / KERNELS_LOG
+    _begin_kernel(execution.notebook.kernel, log)
     _import_papermill()
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -123,9 +126,7 @@ def _run_papermill(execution: Execution, kernels: list[str]) -> dict[str, Any] |
 
     from workbench.engine import NAME
     from workbench.kernels import log_kernels
-    from workbench.warm_kernels import start_server
 
-    start_server(wait=True)
     _prepare_papermill()
     _import_ahead()
     known = {name: value for name, value in execution.parameters.items() if name in execution.notebook.schema}
@@ -138,7 +139,7 @@ def _run_papermill(execution: Execution, kernels: list[str]) -> dict[str, Any] |
             progress_bar=False,
             engine_name=NAME,
             shutdown_kernel="immediate",
-            kernel_manager_class=log_kernels(execution.output.parent / KERNELS_LOG, kernels, execution.changes),
+            kernel_manager_class=log_kernels(log, kernels, execution.changes),
         )
     except PapermillExecutionError as error:
         return {"cell": error.exec_count, "type": error.ename, "message": error.evalue, "exit_code": 1}
@@ -156,16 +157,27 @@ def _run_papermill(execution: Execution, kernels: list[str]) -> dict[str, Any] |
     return None
 
 
+def _begin_kernel(name: str, log: Path) -> None:
+    """Have the notebook's kernel set itself up, as far as it can be begun before papermill asks for it."""
+    from workbench.kernels import prepare_kernel
+    from workbench.warm_kernels import start_server
+
+    start_server(wait=True)
+    _settle_environment()
+    prepare_kernel(name, ROOT, log)
+
+
 def _import_papermill() -> None:
-    """Import papermill without two optional packages of it that no run uses: a checker of formats, and HDFS."""
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-    if "pyarrow.fs" in sys.modules:
+    """Import papermill without what no run uses: HDFS, and jsonschema's checkers of formats that no notebook has."""
+    if "papermill" in sys.modules:
         return
-    sys.modules["pyarrow.fs"] = None  # type: ignore[assignment]
+    left = [name for name in _UNUSED if name not in sys.modules]
+    sys.modules |= dict.fromkeys(left)  # type: ignore[arg-type]
     try:
         import papermill  # noqa: F401
     finally:
-        del sys.modules["pyarrow.fs"]  # others may use it
+        for name in left:
+            del sys.modules[name]  # others may use it
 
 
 def _prepare_papermill() -> None:
@@ -180,16 +192,25 @@ def _prepare_papermill() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _import_ahead() -> None:
-    """Import, while kernels work, what the end of a run needs, which else would come behind the last of them.
+def _settle_environment() -> None:
+    """Have the environment stay as it is while a kernel works: each kernel gets a copy.
 
-    While numpy is imported it sets what is not set of BLAS_VARIABLES, and takes it out again: a copy of the environment
-    that is made meanwhile in this thread, for a kernel, would miss a name that it has just listed.
+    While numpy is imported it sets what is not set of BLAS_VARIABLES, and takes it out again: a copy that is made
+    meanwhile in another thread would miss a name that it has just listed.
     """
+    os.environ |= {name: "1" for name in BLAS_VARIABLES if name not in os.environ}
+
+
+def _import_ahead() -> None:
+    """Import, while kernels work, what the end of a run needs, which else would come behind the last of them."""
     if "duckdb" not in sys.modules:
-        os.environ |= {name: "1" for name in BLAS_VARIABLES if name not in os.environ}
         names = ["duckdb", "mistune", "workbench.pages.run_page", "workbench.pages.index_page"]
-        names += ["helpers.load_postgres_history", "workbench.summary", "workbench.dashboards"]
+        names += [
+            "helpers.contract_reading",
+            "helpers.load_postgres_history",
+            "workbench.summary",
+            "workbench.dashboards",
+        ]
         threading.Thread(target=lambda: [importlib.import_module(name) for name in names], daemon=True).start()
 
 

@@ -90,6 +90,8 @@ class Services:
 
 def describe_parts(notebook: Notebook, services: Services) -> Parts:
     """Return all that the notebook's result depends on, as it is now."""
+    from helpers.contract import load_contract
+
     request, name = services.request, notebook.name
     given = {key for key in notebook.schema if key in request.parameters}
     given -= {"run_id", "full"}  # reading everything anew gives the same table
@@ -106,7 +108,7 @@ def describe_parts(notebook: Notebook, services: Services) -> Parts:
     if name == "02_transform":
         parts["job module"] = {path.name: hash_file(path) for path in sorted((ROOT / "glue").glob("[!_]*.py"))}
     if name in ("03_catalog_query", "04_load_postgres"):
-        folder = _contract(request.dataset).queries_folder
+        folder = load_contract(request.dataset).queries_folder
         parts["query"] = {path.name: hash_file(path) for path in sorted(folder.glob("*.sql"))}
     return parts
 
@@ -191,12 +193,13 @@ def _list_inputs(name: str, services: Services) -> dict[str, str]:
 def _list_sources(services: Services) -> dict[str, str]:
     """Return what 01 would ingest: files with their content's hash, S3 objects with ETags, or the source's script."""
     from helpers.config import build_config
+    from helpers.contract import load_contract
     from helpers.errors import InputError
     from helpers.ingest_sources import find_files
     from helpers.objects import split_uri
 
     request = services.request
-    contract = _contract(request.dataset)
+    contract = load_contract(request.dataset)
     pattern = str(request.parameters.get("files") or contract.files or "").replace("{as_of}", request.as_of)
     if not pattern and contract.source_script is not None:
         arguments = "\0".join(contract.source_arguments)
@@ -214,23 +217,10 @@ def _list_sources(services: Services) -> dict[str, str]:
         return {"problem": str(error)}  # the notebook will say it
 
 
-def _contract(dataset: str) -> Any:
-    """Return the dataset's contract as it is on disk now; it is read again only when its file changed."""
-    state = (ROOT / "datasets" / dataset / "contract.yaml").stat()
-    return _load_contract(dataset, (state.st_mtime_ns, state.st_size, state.st_ino))
-
-
-@lru_cache(maxsize=8)
-def _load_contract(dataset: str, state: tuple[int, ...]) -> Any:
-    from helpers.contract import load_contract
-
-    return load_contract(dataset)
-
-
 def _hash_contract(dataset: str) -> str:
-    from helpers.contract import compile_contract
+    from helpers.contract import compile_contract, load_contract
 
-    contract = _contract(dataset)
+    contract = load_contract(dataset)
     told = [compile_contract(contract), contract.title, contract.description, contract.files, contract.granularity]
     return hash_text(json.dumps(told, sort_keys=True, default=str))
 

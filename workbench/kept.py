@@ -6,6 +6,7 @@ are computed by DuckDB over the CSV that Athena wrote for step 04; a larger tabl
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import shutil
@@ -100,25 +101,24 @@ def _describe_table(
         return {"rows": transformed.rows_out, "checksum": None, "columns": None, "etag": place["etag"]}
     source = space / "table.csv"
     _download(session, place["uri"], source)
-    described = connection.execute(f"DESCRIBE SELECT * FROM {_csv(source)}").fetchall()
-    names = [row[0] for row in described]
-    rows, whole, *sums = _hash(connection, source, names, (f'"{_quoted(name)}"' for name in names))
+    names, told = _tell_columns(source)
+    rows, whole, *sums = _hash(connection, _csv(source, told), names, (f'"{_quoted(name)}"' for name in names))
     columns = {name: _hex(value) for name, value in zip(names, sums, strict=True)}
     return {"rows": int(rows), "checksum": _say_checksum(names, rows, whole), "columns": columns}
 
 
 def _checksum(connection: duckdb.DuckDBPyConnection, source: Path, names: list[str]) -> str:
     """Return a checksum of the rows of a CSV, whatever their order."""
-    return _say_checksum(names, *_hash(connection, source, names))
+    return _say_checksum(names, *_hash(connection, _csv(source), names))
 
 
 def _hash(
-    connection: duckdb.DuckDBPyConnection, source: Path, names: list[str], others: Iterable[str] = ()
+    connection: duckdb.DuckDBPyConnection, table: str, names: list[str], others: Iterable[str] = ()
 ) -> tuple[Any, ...]:
     """Return the number of rows of a CSV, the sum of their hashes, and that of each other expression, in one pass."""
     row = ", ".join(f'"{_quoted(name)}"' for name in names)
     sums = ", ".join(f"sum(hash({each})::HUGEINT) % 18446744073709551557" for each in (f"row({row})", *others))
-    found = connection.execute(f"SELECT count(*), {sums} FROM {_csv(source)}").fetchone()
+    found = connection.execute(f"SELECT count(*), {sums} FROM {table}").fetchone()
     assert found is not None
     return tuple(found)
 
@@ -139,12 +139,20 @@ def _download(session: Any, uri: str, target: Path) -> None:
         shutil.copyfileobj(session.client("s3").get_object(Bucket=bucket, Key=key)["Body"], file, 1 << 20)
 
 
-def _csv(path: Path) -> str:
+def _csv(path: Path, told: str = "all_varchar=true, auto_detect=true") -> str:
     """Return the table function over an Athena CSV: an empty cell without quotes is NULL, one with quotes is not."""
     return (
-        f"read_csv('{_text(path)}', header=true, delim=',', quote='\"', escape='\"', all_varchar=true, nullstr='', "
-        "allow_quoted_nulls=false, auto_detect=true, max_line_size=16777216)"
+        f"read_csv('{_text(path)}', header=true, delim=',', quote='\"', escape='\"', nullstr='', "
+        f"allow_quoted_nulls=false, max_line_size=16777216, {told})"
     )
+
+
+def _tell_columns(path: Path) -> tuple[list[str], str]:
+    """Return the columns of a CSV, and what tells DuckDB, so that it need not look for them in the whole file."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        names = next(csv.reader(stream))
+    columns = ", ".join(f"""'{name.replace("'", "''")}': 'VARCHAR'""" for name in names)
+    return names, f"columns={{{columns}}}, auto_detect=false"
 
 
 def _sql_type(column: Mapping[str, Any]) -> str:

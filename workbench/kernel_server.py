@@ -28,13 +28,14 @@ import struct
 import time
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 PRELOADED = (
     "ipykernel.kernelapp ipykernel.ipkernel ipykernel.zmqshell IPython comm numpy pandas pyarrow pyarrow.parquet "
     "matplotlib.pyplot sqlalchemy sqlalchemy.dialects.postgresql psycopg2 boto3 botocore.signers "
-    "awswrangler yaml rich.progress"
+    "awswrangler yaml rich.progress duckdb psycopg2.extras"
 ).split()
+SERVICES = ("s3", "glue", "athena")
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _REQUEST_SECONDS = 5.0
@@ -46,6 +47,7 @@ def main(path: str, idle: float) -> int:
     for name in PRELOADED:
         importlib.import_module(name)
     _warm()
+    keep_descriptions()
     # python -P leaves the working directory out; what a kernel wants on the path comes with its request
     sys.path[:] = [entry for entry in sys.path if entry]
     threads = len(os.listdir("/proc/self/task"))
@@ -76,6 +78,27 @@ def _warm() -> None:
     frame.groupby("b").a.mean()
     frame.to_html()
     repr(frame)
+
+
+def keep_descriptions() -> None:
+    """Have botocore keep what it parses of its own files, which say what a service can do: 0.1 s a kernel."""
+    from botocore import loaders
+
+    class KeptFiles(loaders.JSONFileLoader):
+        kept: ClassVar[dict[str, Any]] = {}
+
+        def load_file(self, file_path: str) -> Any:
+            if file_path not in self.kept and (found := super().load_file(file_path)) is not None:
+                self.kept[file_path] = found
+            return self.kept.get(file_path)
+
+    loaders.Loader.FILE_LOADER_CLASS = KeptFiles
+    loader = loaders.Loader()
+    for name in ("partitions", "endpoints", "sdk-default-configuration", "_retry"):
+        loader.load_data(name)
+    for service in SERVICES:
+        for kind in ("service-2", "endpoint-rule-set-1"):
+            loader.load_service_model(service, kind)
 
 
 class Server:

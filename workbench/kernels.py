@@ -13,8 +13,11 @@ from typing import Any, ClassVar
 
 import zmq
 from jupyter_client.asynchronous.client import AsyncKernelClient
-from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.paths import jupyter_path
+from jupyter_core.utils import run_sync
+from traitlets import default
 
 from workbench import spare_kernels
 from workbench.kernel_leases import ForkedKernel
@@ -22,6 +25,7 @@ from workbench.warm_kernels import NAME, register
 
 _ASK_SECONDS = 1.0
 _SPARE_SECONDS = 0.3  # after a kernel's start, which it must not slow down
+_NO_HISTORY = "--HistoryManager.hist_file=:memory:"  # as nbclient tells each kernel
 _RECONNECT_MS = 10  # the client is there before the kernel listens; the default waits 100 ms more
 
 
@@ -91,6 +95,12 @@ class SocketKernelManager(AsyncKernelManager):
             self.folder = spare_kernels.make_folder()
             self.ip = str(self.folder / "k")  # the kernel appends -1 … -5
 
+    @default("kernel_spec_manager")
+    def _look_for_kernels(self) -> KernelSpecManager:
+        """Look where Jupyter looks, which imports all of IPython to learn the last of these folders."""
+        own = Path(os.environ.get("IPYTHONDIR") or "~/.ipython").expanduser()
+        return KernelSpecManager(parent=self, kernel_dirs=[*jupyter_path("kernels"), str(own / "kernels")])
+
     @property
     def kernel_spec(self) -> KernelSpec | None:
         """The notebook's kernelspec, with the provisioner that asks the fork server first."""
@@ -140,6 +150,31 @@ class SocketKernelManager(AsyncKernelManager):
             shutil.rmtree(self.folder, ignore_errors=True)
 
     cleanup_resources = _async_cleanup_resources
+
+
+def prepare_kernel(name: str, folder: Path, printed: Path) -> None:
+    """Have the kernel forked that papermill is about to ask for, unless one waits: it sets itself up meanwhile.
+
+    Where that fails, papermill's own start of a kernel says why.
+
+    Args:
+        name: of the kernelspec.
+        folder: where the kernel works.
+        printed: what its process prints is added to.
+    """
+    if spare_kernels.waits():
+        return
+    manager = SocketKernelManager(kernel_name=name)
+    manager.connection_file = str(manager.folder / "kernel.json")
+    try:
+        ask = run_sync(manager._async_pre_start_kernel)
+        command, settings = ask(extra_arguments=[_NO_HISTORY], cwd=str(folder))
+        with printed.open("ab") as stream:
+            spare_kernels.prepare(command, {**settings, "stdout": stream, "stderr": stream}, {})
+    except Exception:
+        return
+    finally:
+        shutil.rmtree(manager.folder, ignore_errors=True)
 
 
 def log_kernels(path: Path, kinds: list[str], following: dict[str, str]) -> type[SocketKernelManager]:

@@ -21,12 +21,13 @@ STEPS = ("01_ingest", "02_transform", "03_catalog_query", "04_load_postgres")
 
 @dataclass(frozen=True)
 class Notebook:
-    """One notebook: its stem, its file, the schema of its parameters and the sources of its code cells."""
+    """One notebook: its stem, its file, the schema of its parameters, the sources of its code cells, and its kernel."""
 
     name: str
     path: Path
     schema: dict[str, Parameter]
     code: tuple[str, ...]
+    kernel: str
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -78,7 +79,8 @@ def read_notebook(path: Path) -> Notebook:
         raise NotebookError(f"notebook {path} wants the kernel {kernel}, which is not installed: choose Python 3")
     if len(tagged) != 1:
         raise NotebookError(f"notebook {path} has {len(tagged)} cells tagged `parameters`: it must have one")
-    return Notebook(path.stem, path, read_schema("".join(tagged[0]["source"]), str(path)), sources)
+    schema = read_schema("".join(tagged[0]["source"]), str(path))
+    return Notebook(path.stem, path, schema, sources, str(kernel))
 
 
 def _has_kernel(name: str) -> bool:

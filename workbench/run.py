@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from workbench.repair import resume
 from workbench.request import Request, RunConfig, check_request
 from workbench.runs import runs_folder, settle_runs
 from workbench.transient import backoff, is_transient
+
+_AHEAD_SECONDS = 1.0  # then papermill has its notebook on its way
 
 __all__ = ["Request", "RunConfig", "check_request", "run_pipeline", "run_request", "runs_folder"]
 
@@ -104,8 +106,8 @@ def _perform(course: Course, decisions: list[Decision], services: Services) -> N
                 _leave_step(course, step, decision)
                 continue
             parts = describe_parts(notebook, services)
-            _take_step(course, notebook, step, decision.reason)
-            threading.Thread(target=_load_rest, daemon=True).start()
+            with _ahead(services):
+                _take_step(course, notebook, step, decision.reason)
             write_key(course.folder, step.notebook, parts, describe_outputs(step, services))
             course.write()
         _keep(course, decisions, services)
@@ -121,11 +123,24 @@ def _perform(course: Course, decisions: list[Decision], services: Services) -> N
         raise
 
 
-def _load_rest() -> None:
-    """Import what the run's end needs, while the next notebook works."""
-    import duckdb  # noqa: F401
+@contextlib.contextmanager
+def _ahead(services: Services) -> Iterator[None]:
+    """Make, while a notebook works, the clients that are asked behind it."""
+    ended = threading.Event()
 
-    import helpers.load_postgres_history  # noqa: F401
+    def make() -> None:
+        if not ended.wait(_AHEAD_SECONDS):
+            with contextlib.suppress(Exception):  # whoever asks for one will hear why not
+                for name in ("s3", "athena"):
+                    services.session.client(name)
+
+    thread = threading.Thread(target=make, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _keep(course: Course, decisions: list[Decision], services: Services) -> None:

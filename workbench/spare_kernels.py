@@ -69,14 +69,19 @@ def prepare(command: list[str], settings: dict[str, Any], changes: dict[str, str
     _SPARE.append(SpareKernel(kernel, folder, file, connection, _name(own, settings), expected))
 
 
+def waits() -> bool:
+    """Say whether a spare kernel is there that can be used, as far as can be seen; one that cannot is ended."""
+    if _SPARE and (_SPARE[0].environment != dict(os.environ) or _SPARE[0].kernel.poll() is not None):
+        drop()
+    return bool(_SPARE)
+
+
 def take() -> SpareKernel | None:
     """Return the spare kernel, for its taker to use or to end; one that can be seen not to fit is ended here.
 
     So what is started instead has sockets of its own.
     """
-    if _SPARE and (_SPARE[0].environment != dict(os.environ) or _SPARE[0].kernel.poll() is not None):
-        drop()
-    return _SPARE.pop() if _SPARE else None
+    return _SPARE.pop() if waits() else None
 
 
 def drop() -> None:

@@ -57,7 +57,8 @@ def _render_output(output: dict[str, Any]) -> str:
         return f'<pre class="error">{text(trace[-6000:])}</pre>'
     data = output.get("data", {})
     if "image/png" in data:
-        return f'<p><img alt="chart" src="data:image/png;base64,{text(_join(data["image/png"]).strip())}"></p>'
+        words = text(_clean(_join(data.get("text/plain", "")))) or "chart"
+        return f'<p><img alt="{words}" src="data:image/png;base64,{text(_join(data["image/png"]).strip())}"></p>'
     if "text/html" in data:
         return f"<div class=scroll>{align_numbers(sanitize(_join(data['text/html'])))}</div>"
     if "text/plain" in data:
