@@ -86,6 +86,12 @@ def keep_descriptions() -> None:
 
     class KeptFiles(loaders.JSONFileLoader):
         kept: ClassVar[dict[str, Any]] = {}
+        there: ClassVar[set[str]] = set()
+
+        def exists(self, file_path: str) -> bool:
+            if file_path not in self.there and super().exists(file_path):
+                self.there.add(file_path)
+            return file_path in self.there
 
         def load_file(self, file_path: str) -> Any:
             if file_path not in self.kept and (found := super().load_file(file_path)) is not None:
