@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+import increments
 import layout
 import publication
 import reading
@@ -26,6 +28,7 @@ NO_MARK = "mapreduce.fileoutputcommitter.marksuccessfuljobs"
 COUNTED_PARTITIONS = 2000
 LOSSES = ("duplicates_removed", "superseded")
 HISTOGRAM = "by partition"
+STAGED_AT_ONCE = 2  # files that were written: each is whole in memory for its hash
 
 
 @dataclass(frozen=True)
@@ -268,22 +271,25 @@ def stage(site: Site, name: str, target: str, schema: str) -> list[Copy]:
     written = [entry for entry in listed if entry["key"].endswith(".parquet")]
     if not written:
         return []
+    with ThreadPoolExecutor(STAGED_AT_ONCE) as pool:
+        rows = list(pool.map(lambda entry: count_rows(site, entry["key"]), written))
+        kept = [
+            (entry, count) for entry, count in zip(written, rows, strict=True) if count
+        ]  # of no rows, one is written
+        hashes = list(pool.map(lambda one: publication.hash_content(site.place, one[0]["key"], schema), kept))
     copies = []
-    for entry in written:
-        rows = count_rows(site, entry["key"])
-        if not rows:
-            continue  # a file without rows, which Spark writes where there are none at all
+    for (entry, count), sha256 in zip(kept, hashes, strict=True):
         folder = entry["key"].removeprefix(prefix).rpartition("/")[0]
         copies.append(
             Copy(
                 source=entry["key"],
                 source_etag=entry["etag"],
                 target=f"{target}{folder + '/' if folder else ''}part-00000-of-00001.parquet",
-                sha256=publication.hash_content(site.place, entry["key"], schema),
+                sha256=sha256,
                 bytes=entry["bytes"],
-                rows=rows,
+                rows=count,
             )
         )
     if len({copy.target for copy in copies}) != len(copies):
-        raise reading.LostRowsError(f"{prefix} has a partition of more than one file; nothing was published")
+        raise increments.LostRowsError(f"{prefix} has a partition of more than one file; nothing was published")
     return copies

@@ -18,6 +18,8 @@ SESSION = {
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
 }
 SMALL_BYTES = 1 << 20  # of less, evaluating expressions one by one takes less time than compiling them
+# From so many bytes Spark plans anew behind each shuffle; of less, that takes longer than it can save.
+ADAPTIVE_BYTES = 1 << 20
 REHEARSED = "workbench.rehearsed"  # a property of the JVM: the contract and code that it has compiled (rehearsal.py)
 
 
@@ -33,7 +35,7 @@ def start_spark(size: int, expressions: str) -> "SparkSession":
     spark = SparkSession.builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")  # or it warns of every header that is spelt in another way
     compiled = spark._jvm.System.getProperty(REHEARSED) == expressions  # type: ignore[union-attr]
-    for name, value in {**SESSION, **choose_evaluation(size, compiled)}.items():
+    for name, value in {**SESSION, **choose_evaluation(size, compiled), **choose_planning(size)}.items():
         spark.conf.set(name, value)
     return spark
 
@@ -48,3 +50,8 @@ def choose_evaluation(size: int, compiled: bool) -> dict[str, str]:
     if size < SMALL_BYTES and not compiled:
         return {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
     return {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
+
+
+def choose_planning(size: int) -> dict[str, str]:
+    """Return the settings by which Spark plans a query once, or, where there is more, anew behind each shuffle."""
+    return {"spark.sql.adaptive.enabled": "true" if size >= ADAPTIVE_BYTES else "false"}

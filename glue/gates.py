@@ -17,10 +17,11 @@ import layout
 import transform
 from increments import ACTIVE, Plan
 from pyspark.errors import AnalysisException, ParseException
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 Rule = Mapping[str, Any]
 VIEW = "_judged"
@@ -67,7 +68,7 @@ class Candidate:
         """The contract's quality rules."""
         return list(self.site.contract.get("quality", ()))
 
-    def read_built(self) -> "DataFrame | None":
+    def read_built(self) -> DataFrame | None:
         """Read what this run built, with the partition's column; None where it built nothing."""
         paths = [self.site.uri(layout.escape_pattern(copy.source)) for copy in self.built.copies]
         if not paths:
@@ -76,7 +77,7 @@ class Candidate:
         table: DataFrame = reader.option("basePath", self.site.temporary("curated")).parquet(*paths)
         return table
 
-    def read_whole(self) -> "DataFrame":
+    def read_whole(self) -> DataFrame:
         """Read the whole table."""
         names = [column["name"] for column in self.site.contract["columns"]]
         past = [] if self.plan.full else self.before.get("partitions", ())
@@ -89,20 +90,28 @@ class Candidate:
         return frames[0] if len(frames) == 1 else frames[0].unionByName(frames[1])
 
 
-def empty_table(spark: "SparkSession", contract: Mapping[str, Any]) -> "DataFrame":
+def empty_table(spark: "SparkSession", contract: Mapping[str, Any]) -> DataFrame:
     """Return a table of the contract's columns and types without rows."""
-    nothing = F.from_json(F.lit("{}"), transform.table_schema(contract)).alias("row")
-    return spark.range(0).select(nothing).select(*(f"row.`{column['name']}`" for column in contract["columns"]))
+    java: Any = spark._jvm
+    schema = java.org.apache.spark.sql.types.StructType.fromDDL(transform.table_schema(contract))
+    held = spark._jsparkSession.createDataFrame(java.java.util.ArrayList(), schema)
+    return DataFrame(held, spark).select(*(column["name"] for column in contract["columns"]))
 
 
 def check_rules(spark: "SparkSession", contract: Mapping[str, Any]) -> None:
-    """Have Spark analyse every rule, before anything is read.
+    """Have Spark analyse every rule, before anything is read: those that count at once, and one by one if that fails.
 
     Raises:
         RuleError: one that Spark does not understand, with what it says.
     """
-    table = empty_table(spark, contract)
-    for rule in contract.get("quality", ()):
+    table, rules = empty_table(spark, contract), list(contract.get("quality", ()))
+    try:
+        table.selectExpr(*filter(None, (_count_expression(rule) for rule in rules if not rule["query"])))
+    except (AnalysisException, ParseException):
+        asked = rules
+    else:
+        asked = [rule for rule in rules if rule["query"]]
+    for rule in asked:
         try:
             if rule["query"]:
                 _ask(table, rule)
@@ -183,13 +192,13 @@ def _count_expression(rule: Rule) -> str:
     return f"count_if({whole}) - count(DISTINCT {', '.join(names)})"
 
 
-def _ask(table: "DataFrame", rule: Rule) -> "DataFrame":
+def _ask(table: DataFrame, rule: Rule) -> DataFrame:
     table.createOrReplaceTempView(VIEW)
     answer: DataFrame = table.sparkSession.sql(rule["query"].replace("{table}", VIEW))
     return answer
 
 
-def _read_number(answer: "DataFrame", rule: Rule) -> Any:
+def _read_number(answer: DataFrame, rule: Rule) -> Any:
     """Return the one number of a query; None where it is null or no finite number."""
     rows = answer.take(2)
     if len(rows) != 1 or len(rows[0]) != 1 or not isinstance(rows[0][0], int | float | Decimal | None):

@@ -4,14 +4,22 @@ An object counts unless a person rejected it, or a delivery that counts supersed
 by the objects' own metadata, so it holds in whatever order they are read. docs/data.md has the ledger's fields.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from raw_files import RawFile
 
 ACTIVE, SUPERSEDED, REJECTED = "active", "superseded", "rejected"
 DELETED, REPLACED = "deleted", "replaced"
 Entry = Mapping[str, Any]
+
+
+class LostRowsError(Exception):
+    """Rows are unaccounted for: a fault of this program; nothing was published."""
 
 
 @dataclass(frozen=True)
@@ -146,3 +154,20 @@ def sum_reasons(objects: Iterable[Entry]) -> dict[str, int]:
             for reason, count in entry["reasons"].items():
                 found[reason] = found.get(reason, 0) + count
     return dict(sorted(found.items()))
+
+
+def check_counts(files: "Iterable[RawFile]", counts: Iterable[Mapping[str, Any]]) -> None:
+    """Compare the records that Spark read with those that stand in the files.
+
+    Raises:
+        LostRowsError: they differ in a file.
+    """
+    read: Counter[str] = Counter()
+    for count in counts:
+        read[count["file"]] += count["rows"]
+    for file in files:
+        if read[file.key] != file.rows:
+            raise LostRowsError(
+                f"{file.key} has {file.rows} records, and Spark read {read[file.key]}: report this file; "
+                f"`workbench reject {file.key} --reason …` takes it out until then"
+            )

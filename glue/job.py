@@ -13,7 +13,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -116,18 +116,22 @@ def main(arguments: list[str], opened: Run | None = None) -> None:
     concerned = [plan.listed[key]["bytes"] for key in plan.to_read] + [e["bytes"] for e in ledger.get("partitions", ())]
     spark = evaluation.start_spark(sum(concerned), evaluation.name_expressions(run.contract_sha256, run.code_sha256))
     beside = ThreadPoolExecutor(1)
-    beside.submit(run.registrar.connect, run.place)  # needed at the end, and in the way of nothing until then
-    beside.shutdown(wait=False)
-    gates.check_rules(spark, run.contract)
+    checked = beside.submit(gates.check_rules, spark, run.contract)
+
+    def begin() -> None:
+        checked.result()
+        beside.submit(run.registrar.connect, run.place)  # needed at the end; now this process waits for Spark
+
     for _ in range(READING_TRIES):
         print(plan.why)
-        found = try_reading(spark, run, plan)
+        found = try_reading(spark, run, plan, begin)
         if found:
             break
         print("raw objects changed while they were read; reading them again")
         plan = make_plan(run, ledger, intact) or plan
     else:
         raise RawChangedError(f"raw objects of {run.place.dataset} kept changing while they were read; run it again")
+    checked.result()  # also where there was nothing to read
     objects = describe_objects(run, plan, found, ledger)
     if refusal := gates.find_rejection(run.contract, objects.values()):
         raise refusals.refuse(run.place, refusal)
@@ -136,12 +140,16 @@ def main(arguments: list[str], opened: Run | None = None) -> None:
     publication.sweep(run.place)
 
 
-def try_reading(spark: "SparkSession", run: Run, plan: Plan) -> "reading.Reading | None":
-    """Read what the plan needs; None where raw objects changed meanwhile, whatever that did to the reading."""
+def try_reading(spark: "SparkSession", run: Run, plan: Plan, begin: Callable[[], object]) -> "reading.Reading | None":
+    """Read what the plan needs; None where raw objects changed meanwhile, whatever that did to the reading.
+
+    Args:
+        begin: called before the first row is read; what it raises ends the run.
+    """
     added = {name for entry in plan.kept.values() for name in entry["added_columns"]}
     listed = {key: plan.listed[key] for key in sorted(plan.to_read)}
     try:
-        found = reading.read_objects(spark, run.source, list(listed.values()), added)
+        found = reading.read_objects(spark, run.source, list(listed.values()), added, begin)
     except Exception:
         if reading.is_unchanged(run.source, listed):
             raise
@@ -197,15 +205,15 @@ def publish_reading(
         LostRowsError: readable rows are not the sum of what became of them.
     """
     found, objects, before = known
-    whole = building.build_curated(site, plan, found, before)
-    built = sharding.split_partitions(site, whole, () if plan.full else before.get("partitions", ()))
-    crash_point("written")
-    partitions, lost = building.merge_partitions(plan, built, before)
-    rows = increments.count_rows(objects.values(), plan.gone, sum(entry["rows"] for entry in partitions), lost)
-    if rows["readable"] != sum(count for name, count in rows.items() if name != "readable"):
-        raise reading.LostRowsError(f"rows are unaccounted for: {rows}; nothing was published")
-    with ThreadPoolExecutor(1) as beside:  # no rule looks at the batch, and a small one waits more than it works
+    with ThreadPoolExecutor(1) as beside:  # nothing looks at the batch, and a small one waits more than it works
         building_batches = beside.submit(building.build_batches, site, plan, found, before)
+        whole = building.build_curated(site, plan, found, before)
+        built = sharding.split_partitions(site, whole, () if plan.full else before.get("partitions", ()))
+        crash_point("written")
+        partitions, lost = building.merge_partitions(plan, built, before)
+        rows = increments.count_rows(objects.values(), plan.gone, sum(entry["rows"] for entry in partitions), lost)
+        if rows["readable"] != sum(count for name, count in rows.items() if name != "readable"):
+            raise increments.LostRowsError(f"rows are unaccounted for: {rows}; nothing was published")
         quality = refusals.judge_built(gates.Candidate(site, plan, whole, before), found, objects, rows)
         quarantine, batches = building_batches.result()
     ledger = {

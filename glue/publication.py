@@ -11,6 +11,7 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,11 @@ from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 CONTENT = "content-sha256"  # the metadata of a published object that tells whether it must be replaced
+COPIED_AT_ONCE = 4
+MOST_DELETED = 1000  # objects in one request (S3 API reference, DeleteObjects)
 _passed: list[str] = []  # of crash_point, whose tests count
 _ENTRY = re.compile(r"(\d{8})-(.+?)(\.intent)?\.json")
 
@@ -145,9 +149,18 @@ def recover(place: Place) -> bool:
 
 
 def sweep(place: Place) -> None:
-    """Delete all that lies under _tmp/: one run is under way at a time, so it is this run's, or a dead one's."""
-    for found in list_objects(place.s3, place.bucket, "_tmp/"):
-        place.s3.delete_object(Bucket=place.bucket, Key=found["key"])
+    """Delete all that lies under _tmp/: one run is under way at a time, so it is this run's, or a dead one's.
+
+    Raises:
+        ClientError: an object cannot be deleted.
+    """
+    names: list[ObjectIdentifierTypeDef] = [
+        {"Key": found["key"]} for found in list_objects(place.s3, place.bucket, "_tmp/")
+    ]
+    for at in range(0, len(names), MOST_DELETED):
+        answer = place.s3.delete_objects(Bucket=place.bucket, Delete={"Objects": names[at : at + MOST_DELETED]})
+        for error in answer.get("Errors", ()):
+            raise ClientError({"Error": {"Code": error["Code"], "Message": error["Message"]}}, "DeleteObjects")
 
 
 def _complete(place: Place, key: str) -> bool:
@@ -163,7 +176,7 @@ def _complete(place: Place, key: str) -> bool:
         print(f"{key} cannot be completed: {missing[0].source} is gone; the table is built anew")
         return False
     print(f"completing the publication of run {intent['token']}, which died")
-    _carry_out(place, copies, intent["deletes"], intent["ledger"])
+    _carry_out(place, copies, intent["deletes"], intent["ledger"], frozenset(copy.target for copy in copies))
     return True
 
 
@@ -181,25 +194,28 @@ def publish(place: Place, copies: list[Copy], ledger: dict[str, Any]) -> dict[st
     intent = {"schema": 1, "token": ledger["token"], "copies": [asdict(copy) for copy in copies]}
     write_json(place.s3, place.bucket, name, intent | {"deletes": deletes, "ledger": ledger})
     crash_point("intent")
-    written = _carry_out(place, copies, deletes, ledger)
+    written = _carry_out(place, copies, deletes, ledger, frozenset(present))
     crash_point("ledger")
     place.s3.delete_object(Bucket=place.bucket, Key=name)
     return written
 
 
-def _carry_out(place: Place, copies: list[Copy], deletes: list[str], ledger: dict[str, Any]) -> dict[str, Any]:
-    """Copy, announce, delete, write the ledger: each step may be done twice."""
-    for copy in copies:
-        if not _is_published(place, copy):
-            place.s3.copy_object(
-                Bucket=place.bucket,
-                Key=copy.target,
-                CopySource={"Bucket": place.bucket, "Key": copy.source},
-                CopySourceIfMatch=copy.source_etag,
-                Metadata={CONTENT: copy.sha256, "token": ledger["token"]},
-                MetadataDirective="REPLACE",
-            )
-        crash_point("copy")
+def _carry_out(
+    place: Place, copies: list[Copy], deletes: list[str], ledger: dict[str, Any], present: frozenset[str]
+) -> dict[str, Any]:
+    """Copy, announce, delete, write the ledger: each step may be done twice.
+
+    Args:
+        present: the keys that are published already, or may be.
+    """
+
+    def publish_one(copy: Copy) -> None:
+        if copy.target not in present or not _is_published(place, copy):
+            _copy(place, copy, ledger["token"])
+
+    with ThreadPoolExecutor(COPIED_AT_ONCE) as pool:
+        for _ in pool.map(publish_one, copies):
+            crash_point("copy")
     place.announce(place, ledger)
     crash_point("announced")
     for key in deletes:
@@ -211,6 +227,18 @@ def _carry_out(place: Place, copies: list[Copy], deletes: list[str], ledger: dic
         entry["etag"] = etags[entry["key"]]
     write_json(place.s3, place.bucket, f"{place.ledger}{ledger['sequence']:08d}-{ledger['token']}.json", ledger)
     return ledger
+
+
+def _copy(place: Place, copy: Copy, token: str) -> None:
+    """Publish one object."""
+    place.s3.copy_object(
+        Bucket=place.bucket,
+        Key=copy.target,
+        CopySource={"Bucket": place.bucket, "Key": copy.source},
+        CopySourceIfMatch=copy.source_etag,
+        Metadata={CONTENT: copy.sha256, "token": token},
+        MetadataDirective="REPLACE",
+    )
 
 
 def _head(place: Place, key: str) -> dict[str, str] | None:
