@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -28,7 +28,7 @@ NO_MARK = "mapreduce.fileoutputcommitter.marksuccessfuljobs"
 COUNTED_PARTITIONS = 2000
 LOSSES = ("duplicates_removed", "superseded")
 HISTOGRAM = "by partition"
-STAGED_AT_ONCE = 2  # files that were written: each is whole in memory for its hash
+HASHED_AT_ONCE = 2  # files, each of them whole in memory
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def build_partitions(
     ranked = ranked.observe(lost, *_count_losses(site.contract, names))
     writer = layout.keep_winners(ranked, site.contract, tasks).write.mode("overwrite")
     writer.partitionBy(site.contract["partition"]).option(NO_MARK, "false").parquet(site.temporary("curated"))
-    copies = stage(site, "curated", f"data/{site.place.dataset}/", transform.table_schema(site.contract))
+    copies = stage(site, "curated", f"data/{site.place.dataset}/")
     found = lost.get
     total = {loss: int(found[loss]) for loss in LOSSES}
     return Built(copies, affected, total, _read_losses(names, found.get(HISTOGRAM)))
@@ -169,7 +169,7 @@ def build_quarantine(
     rows = rows.coalesce(1).sortWithinPartitions("file", "record")
     rows.write.mode("overwrite").option(NO_MARK, "false").parquet(site.temporary("quarantine"))
     target = f"data/{site.place.dataset}_quarantine/run_token={site.place.token}/"
-    return stage(site, "quarantine", target, QUARANTINE_SCHEMA)
+    return hash_copies(site.place, stage(site, "quarantine", target), QUARANTINE_SCHEMA)
 
 
 def build_curated(site: Site, plan: Plan, found: reading.Reading, before: Mapping[str, Any]) -> Built:
@@ -260,7 +260,7 @@ def count_rows(site: Site, key: str) -> int:
         reader.close()
 
 
-def stage(site: Site, name: str, target: str, schema: str) -> list[Copy]:
+def stage(site: Site, name: str, target: str) -> list[Copy]:
     """Describe what Spark wrote under `name` as copies to keys of our choice, with rows from the files' statistics.
 
     Raises:
@@ -268,28 +268,28 @@ def stage(site: Site, name: str, target: str, schema: str) -> list[Copy]:
     """
     prefix = f"{site.place.temporary}{name}/"
     listed = publication.list_objects(site.place.s3, site.place.bucket, prefix)
-    written = [entry for entry in listed if entry["key"].endswith(".parquet")]
-    if not written:
-        return []
-    with ThreadPoolExecutor(STAGED_AT_ONCE) as pool:
-        rows = list(pool.map(lambda entry: count_rows(site, entry["key"]), written))
-        kept = [
-            (entry, count) for entry, count in zip(written, rows, strict=True) if count
-        ]  # of no rows, one is written
-        hashes = list(pool.map(lambda one: publication.hash_content(site.place, one[0]["key"], schema), kept))
     copies = []
-    for (entry, count), sha256 in zip(kept, hashes, strict=True):
+    for entry in listed:
+        if not entry["key"].endswith(".parquet") or not (rows := count_rows(site, entry["key"])):
+            continue  # also a file without rows, which Spark writes where there are none at all
         folder = entry["key"].removeprefix(prefix).rpartition("/")[0]
         copies.append(
             Copy(
                 source=entry["key"],
                 source_etag=entry["etag"],
                 target=f"{target}{folder + '/' if folder else ''}part-00000-of-00001.parquet",
-                sha256=sha256,
                 bytes=entry["bytes"],
-                rows=count,
+                rows=rows,
             )
         )
     if len({copy.target for copy in copies}) != len(copies):
         raise increments.LostRowsError(f"{prefix} has a partition of more than one file; nothing was published")
     return copies
+
+
+def hash_copies(place: Place, copies: Iterable[Copy], schema: str) -> list[Copy]:
+    """Return the copies with their contents' hashes, by which what is published already is known."""
+    with ThreadPoolExecutor(HASHED_AT_ONCE) as pool:
+        return list(
+            pool.map(lambda copy: replace(copy, sha256=publication.hash_content(place, copy.source, schema)), copies)
+        )

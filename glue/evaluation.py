@@ -34,10 +34,15 @@ def start_spark(size: int, expressions: str) -> "SparkSession":
 
     spark = SparkSession.builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")  # or it warns of every header that is spelt in another way
-    compiled = spark._jvm.System.getProperty(REHEARSED) == expressions  # type: ignore[union-attr]
+    compiled = is_rehearsed(spark, expressions)
     for name, value in {**SESSION, **choose_evaluation(size, compiled), **choose_planning(size)}.items():
         spark.conf.set(name, value)
     return spark
+
+
+def is_rehearsed(spark: "SparkSession", expressions: str) -> bool:
+    """Tell whether this JVM has analysed and compiled these expressions before, the contract's rules among them."""
+    return bool(spark._jvm.System.getProperty(REHEARSED) == expressions)  # type: ignore[union-attr]
 
 
 def name_expressions(contract_sha256: str, code_sha256: str) -> str:
@@ -53,5 +58,5 @@ def choose_evaluation(size: int, compiled: bool) -> dict[str, str]:
 
 
 def choose_planning(size: int) -> dict[str, str]:
-    """Return the settings by which Spark plans a query once, or, where there is more, anew behind each shuffle."""
+    """Return the setting by which Spark plans a query once, or, where there is more, anew behind each shuffle."""
     return {"spark.sql.adaptive.enabled": "true" if size >= ADAPTIVE_BYTES else "false"}

@@ -156,6 +156,16 @@ def sum_reasons(objects: Iterable[Entry]) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
+def check_sum(rows: Mapping[str, int]) -> None:
+    """Check that readable rows are the sum of what became of them.
+
+    Raises:
+        LostRowsError: they are not.
+    """
+    if rows["readable"] != sum(count for name, count in rows.items() if name != "readable"):
+        raise LostRowsError(f"rows are unaccounted for: {rows}; nothing was published")
+
+
 def check_counts(files: "Iterable[RawFile]", counts: Iterable[Mapping[str, Any]]) -> None:
     """Compare the records that Spark read with those that stand in the files.
 

@@ -114,9 +114,10 @@ def main(arguments: list[str], opened: Run | None = None) -> None:
         write_report(run, ledger, "unchanged")
         return
     concerned = [plan.listed[key]["bytes"] for key in plan.to_read] + [e["bytes"] for e in ledger.get("partitions", ())]
-    spark = evaluation.start_spark(sum(concerned), evaluation.name_expressions(run.contract_sha256, run.code_sha256))
+    expressions = evaluation.name_expressions(run.contract_sha256, run.code_sha256)
+    spark = evaluation.start_spark(sum(concerned), expressions)
     beside = ThreadPoolExecutor(1)
-    checked = beside.submit(gates.check_rules, spark, run.contract)
+    checked = beside.submit(check_rules, spark, run, expressions)
 
     def begin() -> None:
         checked.result()
@@ -138,6 +139,12 @@ def main(arguments: list[str], opened: Run | None = None) -> None:
     written = publish_reading(building.Site(spark, run.place, found.contract), run, plan, (found, objects, ledger))
     write_report(run, written, "published")
     publication.sweep(run.place)
+
+
+def check_rules(spark: "SparkSession", run: Run, expressions: str) -> None:
+    """Have Spark analyse the contract's rules, unless this JVM has done so for the same ones."""
+    if not evaluation.is_rehearsed(spark, expressions):
+        gates.check_rules(spark, run.contract)
 
 
 def try_reading(spark: "SparkSession", run: Run, plan: Plan, begin: Callable[[], object]) -> "reading.Reading | None":
@@ -205,15 +212,15 @@ def publish_reading(
         LostRowsError: readable rows are not the sum of what became of them.
     """
     found, objects, before = known
-    with ThreadPoolExecutor(1) as beside:  # nothing looks at the batch, and a small one waits more than it works
+    with ThreadPoolExecutor(2) as beside:  # nothing looks at the batch, and a small one waits more than it works
         building_batches = beside.submit(building.build_batches, site, plan, found, before)
         whole = building.build_curated(site, plan, found, before)
         built = sharding.split_partitions(site, whole, () if plan.full else before.get("partitions", ()))
         crash_point("written")
+        hashing = beside.submit(building.hash_copies, site.place, built.copies, transform.table_schema(site.contract))
         partitions, lost = building.merge_partitions(plan, built, before)
         rows = increments.count_rows(objects.values(), plan.gone, sum(entry["rows"] for entry in partitions), lost)
-        if rows["readable"] != sum(count for name, count in rows.items() if name != "readable"):
-            raise increments.LostRowsError(f"rows are unaccounted for: {rows}; nothing was published")
+        increments.check_sum(rows)
         quality = refusals.judge_built(gates.Candidate(site, plan, whole, before), found, objects, rows)
         quarantine, batches = building_batches.result()
     ledger = {
@@ -228,7 +235,7 @@ def publish_reading(
     }
     ledger |= describe_run(run, objects, site.contract)
     ledger["history"] = gates.add_to_history(before, ledger, publication.say_now())
-    written: dict[str, Any] = publication.publish(run.place, built.copies + quarantine, ledger)
+    written: dict[str, Any] = publication.publish(run.place, hashing.result() + quarantine, ledger)
     return written
 
 

@@ -66,14 +66,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Copy:
-    """One object to publish: from where to where, with its content's hash, size and rows."""
+    """One object to publish: from where to where, with its size, its rows, and, once known, its content's hash."""
 
     source: str
     source_etag: str
     target: str
-    sha256: str
     bytes: int
     rows: int
+    sha256: str = ""
 
 
 def list_objects(s3: "S3Client", bucket: str, prefix: str) -> list[dict[str, Any]]:

@@ -49,5 +49,5 @@ def write_shards(site: Site, copy: Copy, shards: int, name: str) -> list[Copy]:
     folder = copy.target.rpartition("/")[0]
     return [
         replace(found, target=f"{folder}/part-{int(building.partition_of(found.target)):05d}-of-{shards:05d}.parquet")
-        for found in building.stage(site, name, f"{folder}/", schema)
+        for found in building.stage(site, name, f"{folder}/")
     ]
