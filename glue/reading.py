@@ -20,7 +20,7 @@ from increments import check_counts, read_links
 from publication import list_objects, read_json
 from raw_files import CSV, JSON, PARQUET, RawFile
 from raw_records import MARKS
-from rejects import find_rejects, place_rejects
+from rejects import collect_rejects, find_rejects, place_rejects
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -221,15 +221,16 @@ def read_objects(
     size = sum(file.bytes for file in files)
     cleaned = layout.keep_shuffled(transform.clean(rows, contract, nested), contract, size)
     begin()
-    with ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(2) as beside:  # two queries over one shuffle, which Spark fills once for both
         hashed = beside.submit(layout.hash_names, spark, placed)
+        rejected = beside.submit(collect_rejects, cleaned)
         counts = [row.asDict() for row in transform.tally(cleaned, contract).collect()]
         names = hashed.result()
     for count in counts:
         path = names[count[transform.FILE]]
         count["file"] = origins.get(path) or layout.key_of(path, source.bucket)
     check_counts(files, counts)
-    found = find_rejects(cleaned, counts)
+    found = find_rejects(rejected.result(), counts)
     rejects = place_rejects(lambda key: fetch(source, key), contract["format"], found)
     return Reading(files, cleaned, counts, rejects, contract)
 

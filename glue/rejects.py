@@ -17,17 +17,20 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def find_rejects(cleaned: "DataFrame", counts: Iterable[Mapping[str, Any]]) -> dict[str, dict[int, list[str]]]:
+def collect_rejects(cleaned: "DataFrame") -> list[Any]:
+    """Return what each rejected row has of its file, its position, and the reasons against it."""
+    rejected = cleaned.where(f"{transform.REASONS} IS NOT NULL")
+    return list(rejected.select(transform.FILE, transform.ROW, transform.REASONS).collect())
+
+
+def find_rejects(rejected: Iterable[Any], counts: Iterable[Mapping[str, Any]]) -> dict[str, dict[int, list[str]]]:
     """Return the reasons against each rejected record by file and number: its row's, less the file's lowest."""
     first: dict[str, int] = {}
     for count in counts:
         first[count["file"]] = min(count["first"], first.get(count["file"], count["first"]))
     keys = {count[transform.FILE]: count["file"] for count in counts}
-    rejected = cleaned.where(f"{transform.REASONS} IS NOT NULL").select(
-        transform.FILE, transform.ROW, transform.REASONS
-    )
     reasons: dict[str, dict[int, list[str]]] = {}
-    for file, row, found in rejected.collect():
+    for file, row, found in rejected:
         reasons.setdefault(keys[file], {})[row - first[keys[file]] + 1] = found
     return reasons
 
