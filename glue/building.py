@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -28,7 +27,6 @@ NO_MARK = "mapreduce.fileoutputcommitter.marksuccessfuljobs"
 COUNTED_PARTITIONS = 2000
 LOSSES = ("duplicates_removed", "superseded")
 HISTOGRAM = "by partition"
-HASHED_AT_ONCE = 2  # files, each of them whole in memory
 
 
 @dataclass(frozen=True)
@@ -288,8 +286,5 @@ def stage(site: Site, name: str, target: str) -> list[Copy]:
 
 
 def hash_copies(place: Place, copies: Iterable[Copy], schema: str) -> list[Copy]:
-    """Return the copies with their contents' hashes, by which what is published already is known."""
-    with ThreadPoolExecutor(HASHED_AT_ONCE) as pool:
-        return list(
-            pool.map(lambda copy: replace(copy, sha256=publication.hash_content(place, copy.source, schema)), copies)
-        )
+    """Return the copies with their contents' hashes, one whole in memory at a time: so what is published is known again."""
+    return [replace(copy, sha256=publication.hash_content(place, copy.source, schema)) for copy in copies]

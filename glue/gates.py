@@ -99,7 +99,7 @@ def empty_table(spark: "SparkSession", contract: Mapping[str, Any]) -> DataFrame
 
 
 def check_rules(spark: "SparkSession", contract: Mapping[str, Any]) -> None:
-    """Have Spark analyse every rule, before anything is read: those that count at once, and one by one if that fails.
+    """Have Spark analyse every rule, before a row is read: those that count at once, and one by one if that fails.
 
     Raises:
         RuleError: one that Spark does not understand, with what it says.

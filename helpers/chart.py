@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-NONE = "none"
+_NONE = "none"
 _WIDTH, _DPI, _MARGIN = 7.0, 100, 0.1  # inches, dots an inch, inches
 
 
@@ -65,11 +65,9 @@ def say_chart(title: str, unit: str, names: Sequence[str], series: Sequence[tupl
     if not names:
         return f"{head}: nothing to show"
     if len(series) == 1:
-        return (
-            f"{head}: {', '.join(f'{name} {number or NONE}' for name, number in zip(names, series[0][1], strict=True))}"
-        )
+        return f"{head}: {', '.join(f'{name} {number or _NONE}' for name, number in zip(names, series[0][1], strict=True))}"
     parts = (
-        f"{name} {', '.join(f'{word} {numbers[at] or NONE}' for word, numbers in series)}"
+        f"{name} {', '.join(f'{word} {numbers[at] or _NONE}' for word, numbers in series)}"
         for at, name in enumerate(names)
     )
     return f"{head}: {'; '.join(parts)}"
