@@ -286,5 +286,5 @@ def stage(site: Site, name: str, target: str) -> list[Copy]:
 
 
 def hash_copies(place: Place, copies: Iterable[Copy], schema: str) -> list[Copy]:
-    """Return the copies with their contents' hashes, one whole in memory at a time: so what is published is known again."""
+    """Return the copies with their contents' hashes; one is whole in memory at a time."""
     return [replace(copy, sha256=publication.hash_content(place, copy.source, schema)) for copy in copies]

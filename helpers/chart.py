@@ -64,10 +64,9 @@ def say_chart(title: str, unit: str, names: Sequence[str], series: Sequence[tupl
     head = f"{title} ({unit})" if unit else title
     if not names:
         return f"{head}: nothing to show"
-    if len(series) == 1:
-        return f"{head}: {', '.join(f'{name} {number or _NONE}' for name, number in zip(names, series[0][1], strict=True))}"
-    parts = (
-        f"{name} {', '.join(f'{word} {numbers[at] or _NONE}' for word, numbers in series)}"
-        for at, name in enumerate(names)
-    )
-    return f"{head}: {'; '.join(parts)}"
+    alone = len(series) == 1
+    parts = []
+    for at, name in enumerate(names):
+        told = [(word, numbers[at] or _NONE) for word, numbers in series]
+        parts.append(f"{name} {', '.join(number if alone else f'{word} {number}' for word, number in told)}")
+    return f"{head}: {(', ' if alone else '; ').join(parts)}"
