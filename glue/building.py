@@ -1,7 +1,7 @@
 """Build what a run publishes, under _tmp/: the partitions that changed, and its batch of the quarantine."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -76,7 +76,7 @@ def build_partitions(
     entries = list(merged)
     if entries:
         earlier = read_published(site, entries)
-        rows = earlier if rows is None else rows.select(*earlier.columns).unionByName(earlier)
+        rows = earlier if rows is None else transform.select_columns(rows, earlier.columns).unionByName(earlier)
     if rows is None:
         return Built([], affected, dict.fromkeys(LOSSES, 0), {})
     tasks = max(1, min(len(affected), 2 * site.spark.sparkContext.defaultParallelism))
@@ -125,7 +125,8 @@ def read_published(site: Site, entries: Iterable[Mapping[str, Any]]) -> "DataFra
     paths = [site.uri(layout.escape_pattern(entry["key"])) for entry in entries]
     reader = site.spark.read.schema(transform.table_schema(site.contract))
     table: DataFrame = reader.option("basePath", site.uri(f"data/{site.place.dataset}/")).parquet(*paths)
-    return table.select(*(column["name"] for column in site.contract["columns"]))
+    columns: DataFrame = transform.select_columns(table, (column["name"] for column in site.contract["columns"]))
+    return columns
 
 
 def find_partitions(site: Site, rows: "DataFrame", entries: Iterable[Mapping[str, Any]]) -> set[str]:
@@ -245,17 +246,18 @@ def partition_of(key: str) -> str:
     return unquote(key.split("/")[-2].partition("=")[2])
 
 
-def count_rows(site: Site, key: str) -> int:
-    """Return the rows of a Parquet object as its footer has them: no Spark job, and no row is looked at."""
-    java: Any = site.spark._jvm
-    path = java.org.apache.hadoop.fs.Path(site.uri(key))
+def count_rows(site: Site, keys: Iterable[str]) -> Iterator[int]:
+    """Yield the rows of each Parquet object as its footer has them: no Spark job, and no row is looked at."""
+    java: Any = site.spark._jvm  # which is asked for each part of a name: once for all objects
+    make_path, hadoop = java.org.apache.hadoop.fs.Path, java.org.apache.parquet.hadoop
+    make_file, make_reader = hadoop.util.HadoopInputFile.fromPath, hadoop.ParquetFileReader.open
     settings = site.spark.sparkContext._jsc.hadoopConfiguration()
-    file = java.org.apache.parquet.hadoop.util.HadoopInputFile.fromPath(path, settings)
-    reader = java.org.apache.parquet.hadoop.ParquetFileReader.open(file)
-    try:
-        return int(reader.getRecordCount())
-    finally:
-        reader.close()
+    for key in keys:
+        reader = make_reader(make_file(make_path(site.uri(key)), settings))
+        try:
+            yield int(reader.getRecordCount())
+        finally:
+            reader.close()
 
 
 def stage(site: Site, name: str, target: str) -> list[Copy]:
@@ -265,11 +267,12 @@ def stage(site: Site, name: str, target: str) -> list[Copy]:
         LostRowsError: a partition is not one file.
     """
     prefix = f"{site.place.temporary}{name}/"
-    listed = publication.list_objects(site.place.s3, site.place.bucket, prefix)
+    found = publication.list_objects(site.place.s3, site.place.bucket, prefix)
+    listed = [entry for entry in found if entry["key"].endswith(".parquet")]
     copies = []
-    for entry in listed:
-        if not entry["key"].endswith(".parquet") or not (rows := count_rows(site, entry["key"])):
-            continue  # also a file without rows, which Spark writes where there are none at all
+    for entry, rows in zip(listed, count_rows(site, [entry["key"] for entry in listed]), strict=True):
+        if not rows:
+            continue  # a file without rows, which Spark writes where there are none at all
         folder = entry["key"].removeprefix(prefix).rpartition("/")[0]
         copies.append(
             Copy(

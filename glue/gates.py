@@ -83,7 +83,7 @@ class Candidate:
         past = [] if self.plan.full else self.before.get("partitions", ())
         kept = [entry for entry in past if entry["partition"] not in self.built.affected]
         built = self.read_built()
-        frames = [built.select(*names)] if built is not None else []
+        frames: list[DataFrame] = [transform.select_columns(built, names)] if built is not None else []
         frames += [building.read_published(self.site, kept)] if kept else []
         if not frames:
             return empty_table(self.site.spark, self.site.contract)
@@ -95,7 +95,8 @@ def empty_table(spark: "SparkSession", contract: Mapping[str, Any]) -> DataFrame
     java: Any = spark._jvm
     schema = java.org.apache.spark.sql.types.StructType.fromDDL(transform.table_schema(contract))
     held = spark._jsparkSession.createDataFrame(java.java.util.ArrayList(), schema)
-    return DataFrame(held, spark).select(*(column["name"] for column in contract["columns"]))
+    table: DataFrame = transform.select_columns(DataFrame(held, spark), (c["name"] for c in contract["columns"]))
+    return table
 
 
 def check_rules(spark: "SparkSession", contract: Mapping[str, Any]) -> None:

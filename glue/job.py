@@ -30,6 +30,7 @@ import layout
 import publication
 import raw_files
 import raw_json
+import raw_objects
 import raw_parquet
 import raw_records
 import reading
@@ -59,7 +60,7 @@ class RawChangedError(Exception):
 class Run:
     """One run: what it reads, where it writes, by which contract and code."""
 
-    source: reading.Source
+    source: raw_objects.Source
     place: Place
     contract_sha256: str
     code_sha256: str
@@ -83,7 +84,7 @@ def open_run(arguments: list[str]) -> Run:
     contract: dict[str, Any] = publication.read_json(s3, bucket, f"_contracts/{dataset}.json")
     registrar = registration.Registrar(options["DATABASE"], contract)
     place = Place(s3, bucket, dataset, options["RUN_TOKEN"], registrar)
-    source = reading.Source(s3, options["RAW_BUCKET"], contract, place.bucket, f"{place.temporary}copies/")
+    source = raw_objects.Source(s3, options["RAW_BUCKET"], contract, place.bucket, f"{place.temporary}copies/")
     full = options.get("FULL", "") == "true"
     return Run(source, place, hash_contract(contract), hash_code(), full, registrar, time.monotonic())
 
@@ -96,7 +97,7 @@ def hash_contract(contract: Mapping[str, Any]) -> str:
 def hash_code() -> str:
     """Return the hash of the job's own modules: other code may make other rows of the same objects."""
     modules = [transform, cells, increments, building, reading, headers, raw_files, raw_records]
-    modules += [raw_json, raw_parquet, rejects, publication, gates, layout, sharding, evaluation]
+    modules += [raw_json, raw_objects, raw_parquet, rejects, publication, gates, layout, sharding, evaluation]
     files = [__file__, *(module.__file__ for module in modules)]
     return hashlib.sha256(b"".join(Path(str(file)).read_bytes() for file in files)).hexdigest()
 
@@ -115,7 +116,7 @@ def main(arguments: list[str], opened: Run | None = None) -> None:
         return
     concerned = [plan.listed[key]["bytes"] for key in plan.to_read] + [e["bytes"] for e in ledger.get("partitions", ())]
     expressions = evaluation.name_expressions(run.contract_sha256, run.code_sha256)
-    spark = evaluation.start_spark(sum(concerned), expressions)
+    spark = evaluation.start_spark(sum(concerned))
     beside = ThreadPoolExecutor(1)
     checked = beside.submit(check_rules, spark, run, expressions)
 
@@ -158,19 +159,19 @@ def try_reading(spark: "SparkSession", run: Run, plan: Plan, begin: Callable[[],
     try:
         found = reading.read_objects(spark, run.source, list(listed.values()), added, begin)
     except Exception:
-        if reading.is_unchanged(run.source, listed):
+        if raw_objects.is_unchanged(run.source, listed):
             raise
         return None
-    return found if reading.is_unchanged(run.source, listed) else None
+    return found if raw_objects.is_unchanged(run.source, listed) else None
 
 
 def make_plan(run: Run, ledger: dict[str, Any], intact: bool) -> Plan | None:
     """Compare raw with the ledger; None where the ledger's table is what this run would make."""
     current = intact and (ledger["contract_sha256"], ledger["code_sha256"]) == (run.contract_sha256, run.code_sha256)
     past = [*ledger.get("gone", ()), *ledger.get("objects", ())]
-    listed = reading.list_raw(run.source, {entry["key"]: entry for entry in past})
+    listed = raw_objects.list_raw(run.source, {entry["key"]: entry for entry in past})
     links = {entry["key"]: entry.get("supersedes", ()) for entry in [*past, *listed.values()]}
-    rejected = reading.list_rejected(run.source)
+    rejected = raw_objects.list_rejected(run.source)
     for key, state in increments.decide_states(links, listed, rejected).items():
         listed[key] |= {"state": state} | ({"why": rejected[key]} if state == increments.REJECTED else {})
     if run.full or not current:

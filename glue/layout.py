@@ -84,7 +84,7 @@ def rank_versions(rows: DataFrame, contract: Contract, tasks: int | None, by_par
     rest = [f"`{name}` ASC NULLS FIRST" for name in own if name not in ordered and name not in contract["key"]]
     last = [f"`{name}` ASC NULLS LAST" for name in added]  # of equal rows, one that has the later column
     keys = list(contract["key"])
-    shuffled = rows.select(*own, *added)
+    shuffled: DataFrame = transform.select_columns(rows, [*own, *added])
     if transform.is_aligned(contract):
         keys = [contract["partition"], *keys] if by_partition else [*keys, contract["partition"]]
         if tasks:
@@ -98,7 +98,8 @@ def rank_versions(rows: DataFrame, contract: Contract, tasks: int | None, by_par
 
 def keep_winners(ranked: DataFrame, contract: Contract, tasks: int) -> DataFrame:
     """Return the kept rows as the table has them, those of one partition in one task and sorted by key."""
-    kept = ranked.where(f"{VERSION} = 1").select(*(column["name"] for column in transform.table_columns(contract)))
+    names = [column["name"] for column in transform.table_columns(contract)]
+    kept: DataFrame = transform.select_columns(ranked.where(f"{VERSION} = 1"), names)
     if transform.is_aligned(contract):
         return kept
     return kept.repartition(tasks, contract["partition"]).sortWithinPartitions(contract["partition"], *contract["key"])

@@ -16,34 +16,17 @@ import raw_json
 import raw_parquet
 import transform
 from headers import ADDED, evolve, find_unknown, match_header
-from increments import check_counts, read_links
-from publication import list_objects, read_json
+from increments import check_counts
 from raw_files import CSV, JSON, PARQUET, RawFile
+from raw_objects import HELD_BYTES, Source, fetch, fetch_ahead, keep_copy
 from raw_records import MARKS
 from rejects import collect_rejects, find_rejects, place_rejects
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
     from pyspark.sql import DataFrame, SparkSession
 
 
 GROUPS_AT_ONCE = 3  # of files that are alike; most of the time one waits for the JVM
-
-
-@dataclass(frozen=True)
-class Source:
-    """The raw objects of one dataset, the contract by which they are read, and where Spark's copies of some go."""
-
-    s3: "S3Client"
-    bucket: str
-    contract: dict[str, Any]
-    scratch_bucket: str
-    scratch: str  # a prefix
-
-    @property
-    def prefix(self) -> str:
-        """The prefix of the dataset's raw objects."""
-        return f"{self.contract['dataset']}/"
 
 
 @dataclass(frozen=True)
@@ -94,60 +77,17 @@ class Reading:
         }
 
 
-def list_raw(source: Source, known: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """List the dataset's raw objects by key, each with etag, bytes and what it supersedes; hidden ones are left out.
-
-    Args:
-        known: what an earlier run found, by key: an object of the same version is not asked for its metadata again.
-    """
-    found = {}
-    for entry in list_objects(source.s3, source.bucket, source.prefix):
-        key = entry["key"]
-        if is_hidden(key):
-            continue
-        if key in known and known[key]["etag"] == entry["etag"] and "supersedes" in known[key]:
-            links = list(known[key]["supersedes"])
-        else:
-            links = read_links(source.s3.head_object(Bucket=source.bucket, Key=key)["Metadata"])
-        found[key] = entry | {"supersedes": links}
-    return found
-
-
-def list_rejected(source: Source) -> dict[str, str]:
-    """Return the raw objects that a person took out of the dataset, with the reason (helpers/transform_reject.py)."""
-    prefix = f"{source.prefix}_rejected/"
-    marks = [
-        read_json(source.s3, source.bucket, entry["key"]) for entry in list_objects(source.s3, source.bucket, prefix)
-    ]
-    return {mark["key"]: str(mark["reason"]) for mark in marks if mark["rejected"]}
-
-
-def is_hidden(key: str) -> bool:
-    """Tell whether an object's name is one that Spark would skip."""
-    return key.rpartition("/")[2][:1] in ("", "_", ".")
-
-
-def is_unchanged(source: Source, read: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Tell whether raw still holds the versions that were read; what is new meanwhile is for the next run."""
-    now = {entry["key"]: entry["etag"] for entry in list_objects(source.s3, source.bucket, source.prefix)}
-    return all(now.get(key) == entry["etag"] for key, entry in read.items())
-
-
 def look_into(source: Source, entry: Mapping[str, Any]) -> Reading:
     """Look into one object that is not to be read: its columns and rows, or why it cannot be read."""
-    file, _ = inspect(source, entry)
+    file, _ = inspect(source.contract, entry, fetch(source, entry["key"]))
     return Reading([file], contract=evolve(source.contract, file.columns))
 
 
-def inspect(source: Source, entry: Mapping[str, Any]) -> tuple[RawFile, bytes | None]:
-    """Look into one object, and return with it the copy that Spark must read in its place, if there is need of one."""
-    return inspect_content(source.contract, entry, fetch(source, entry["key"]))
+def inspect(contract: Mapping[str, Any], entry: Mapping[str, Any], content: bytes) -> tuple[RawFile, bytes | None]:
+    """Look into what an object holds, and return with it the copy that Spark must read in its place, if there is need.
 
-
-def inspect_content(
-    contract: Mapping[str, Any], entry: Mapping[str, Any], content: bytes
-) -> tuple[RawFile, bytes | None]:
-    """Do that with what the object holds; whatever a reader stops at is the file's problem, and the others go on."""
+    Whatever a reader stops at is the file's problem, and the others go on.
+    """
     found: tuple[RawFile, bytes | None]
 
     def match(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -171,27 +111,41 @@ def inspect_content(
     return found
 
 
-def prepare(
-    source: Source, listed: Sequence[Mapping[str, Any]]
-) -> tuple[list[RawFile], dict[tuple[Any, ...], list[str]], dict[str, str]]:
-    """Look into each object, and put copies where Spark cannot read the object itself.
+@dataclass(frozen=True)
+class Prepared:
+    """Objects that were looked into.
 
-    Returns: the files, the paths that Spark reads by what is alike in them, and the key of the object behind each copy.
+    Attributes:
+        files: what was found of each.
+        groups: the paths that Spark reads by what is alike in them.
+        origins: the key of the object behind each copy.
+        held: contents by key, up to HELD_BYTES in all.
     """
-    files, origins = [], {}
-    groups: dict[tuple[Any, ...], list[str]] = {}
-    for number, entry in enumerate(listed):
-        file, copy = inspect(source, entry)
-        files.append(file)
+
+    files: list[RawFile]
+    groups: dict[tuple[Any, ...], list[str]]
+    origins: dict[str, str]
+    held: dict[str, bytes]
+
+
+def prepare(source: Source, listed: Sequence[Mapping[str, Any]]) -> Prepared:
+    """Look into each object, and put copies where Spark cannot read the object itself."""
+    prepared, room = Prepared([], {}, {}, {}), HELD_BYTES
+    for number, (entry, content) in enumerate(zip(listed, fetch_ahead(source, listed), strict=True)):
+        file, copy = inspect(source.contract, entry, content)
+        prepared.files.append(file)
+        if len(content) <= room:
+            prepared.held[file.key] = content
+            room -= len(content)
         if file.problem:
             continue
         path = f"s3://{source.bucket}/{file.key}"
         if copy is not None:
             path = keep_copy(source, number, copy)
-            origins[path] = file.key
+            prepared.origins[path] = file.key
         alike = (file.kind, file.columns if file.kind == CSV else (), file.encoding, file.copied)
-        groups.setdefault(alike, []).append(path)
-    return files, groups, origins
+        prepared.groups.setdefault(alike, []).append(path)
+    return prepared
 
 
 def read_objects(
@@ -207,12 +161,13 @@ def read_objects(
         added: columns that other files of the dataset add to the contract's.
         begin: called before Spark reads the first row.
     """
-    files, groups, origins = prepare(source, listed)
+    prepared = prepare(source, listed)
+    files = prepared.files
     contract = evolve(source.contract, [*added, *(name for file in files for name in file.columns)])
-    if not groups:
+    if not prepared.groups:
         return Reading(files, contract=contract)
     with ThreadPoolExecutor(GROUPS_AT_ONCE) as pool:
-        placed = list(pool.map(lambda group: read_group(spark, contract, *group), groups.items()))
+        placed = list(pool.map(lambda group: read_group(spark, contract, *group), prepared.groups.items()))
     rows = placed[0]
     for other in placed[1:]:
         rows = rows.unionByName(other)
@@ -228,18 +183,12 @@ def read_objects(
         names = hashed.result()
     for count in counts:
         path = names[count[transform.FILE]]
-        count["file"] = origins.get(path) or layout.key_of(path, source.bucket)
+        count["file"] = prepared.origins.get(path) or layout.key_of(path, source.bucket)
     check_counts(files, counts)
     found = find_rejects(rejected.result(), counts)
-    rejects = place_rejects(lambda key: fetch(source, key), contract["format"], found)
+    held = prepared.held
+    rejects = place_rejects(lambda key: held[key] if key in held else fetch(source, key), contract["format"], found)
     return Reading(files, cleaned, counts, rejects, contract)
-
-
-def keep_copy(source: Source, number: int, copy: bytes) -> str:
-    """Put a copy where Spark reads it; return its URI."""
-    key = f"{source.scratch}{number:06d}"
-    source.s3.put_object(Bucket=source.scratch_bucket, Key=key, Body=copy)
-    return f"s3://{source.scratch_bucket}/{key}"
 
 
 def is_from(keys: Sequence[str], found: Reading) -> str:
@@ -247,11 +196,6 @@ def is_from(keys: Sequence[str], found: Reading) -> str:
     hashes = {count["file"]: str(count[transform.FILE]) for count in found.counts}
     listed = [hashes[key] for key in keys if key in hashes]
     return f"{transform.FILE} IN ({', '.join(listed)})" if listed else "false"
-
-
-def fetch(source: Source, key: str) -> bytes:
-    """Return a raw object's content."""
-    return source.s3.get_object(Bucket=source.bucket, Key=key)["Body"].read()
 
 
 def read_group(

@@ -20,7 +20,7 @@ import evaluation
 import job  # type: ignore[import-not-found]
 import publication
 import raw_files
-import reading
+import raw_objects
 import registration
 from awsglue.utils import getResolvedOptions
 from botocore.exceptions import ClientError
@@ -129,9 +129,8 @@ def rehearse(arguments: list[str], bucket: str, folder: str) -> None:
     contract["quality"] = [{**rule, "severity": "warning"} for rule in contract.get("quality", ())]
     listed = publication.list_objects(s3, options["RAW_BUCKET"], f"{options['DATASET']}/")
     sample = list(take_sample(s3, options["RAW_BUCKET"], listed))
-    large = sum(found["bytes"] for found in listed) >= evaluation.ADAPTIVE_BYTES
-    evaluation.ADAPTIVE_BYTES = 0 if large else sys.maxsize  # the sample is planned as the run will be
-    evaluation.SMALL_BYTES = 0  # compiling costs nobody time here, and a run of the same contract finds it done
+    large = sum(found["bytes"] for found in listed) >= evaluation.SMALL_BYTES
+    evaluation.SMALL_BYTES = 0 if large else sys.maxsize  # the sample is read as the run will read all
     for turn, some in enumerate((sample[::2], sample[1::2], *[[]] * FURTHER_RUNS)):
         for name, content in some:
             scratch.put_object(bucket, f"{RAW}{name}", content)
@@ -147,13 +146,13 @@ def open_scratch(scratch: Any, bucket: str, contract: dict[str, Any], token: str
     """Return a run that reads and writes the folder alone."""
     registrar = Silent("", contract)
     place = publication.Place(scratch, bucket, contract["dataset"], token, registrar)
-    source = reading.Source(scratch, bucket, contract, bucket, f"{place.temporary}copies/")
+    source = raw_objects.Source(scratch, bucket, contract, bucket, f"{place.temporary}copies/")
     return job.Run(source, place, "", "", full, registrar, time.monotonic())
 
 
 def take_sample(s3: Any, bucket: str, objects: Iterable[dict[str, Any]]) -> Iterator[tuple[str, bytes]]:
     """Yield name and beginning of some of these raw objects, the smallest first; text is cut behind a line."""
-    listed = [found for found in objects if not reading.is_hidden(found["key"])]
+    listed = [found for found in objects if not raw_objects.is_hidden(found["key"])]
     taken = 0
     for found in sorted(listed, key=lambda found: (found["bytes"], found["key"])):
         key, size = found["key"], found["bytes"]

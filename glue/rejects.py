@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def collect_rejects(cleaned: "DataFrame") -> list[Any]:
     """Return what each rejected row has of its file, its position, and the reasons against it."""
     rejected = cleaned.where(f"{transform.REASONS} IS NOT NULL")
-    return list(rejected.select(transform.FILE, transform.ROW, transform.REASONS).collect())
+    return list(rejected.selectExpr(transform.FILE, transform.ROW, transform.REASONS).collect())
 
 
 def find_rejects(rejected: Iterable[Any], counts: Iterable[Mapping[str, Any]]) -> dict[str, dict[int, list[str]]]:

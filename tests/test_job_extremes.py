@@ -6,6 +6,7 @@ import sys
 
 import pyarrow as pa
 import pytest
+import raw_objects
 import reading
 from botocore.exceptions import ClientError
 from job_lab import CURATED, RAW, JobLab
@@ -119,18 +120,18 @@ def test_fault_of_a_reader_quarantines_the_file(lab: JobLab) -> None:
     """What a reader stops at, here for want of stack, is the file's problem; a failing S3 is not."""
     contract = small_contract("fault")
     key = lab.upload("fault", "a.jsonl", nest(150))
-    source = reading.Source(lab.s3, RAW, contract, CURATED, "_tmp/fault/")
-    content, entry = reading.fetch(source, key), {"key": key, "etag": "e", "bytes": 1}
+    source = raw_objects.Source(lab.s3, RAW, contract, CURATED, "_tmp/fault/")
+    content, entry = raw_objects.fetch(source, key), {"key": key, "etag": "e", "bytes": 1}
     limit, here = sys.getrecursionlimit(), len(inspect.stack())
     sys.setrecursionlimit(here + 250)
     try:
-        file, copy = reading.inspect_content(contract, entry, content)
+        file, copy = reading.inspect(contract, entry, content)
     finally:
         sys.setrecursionlimit(limit)
     assert copy is None and file.problem.startswith("cannot be read: RecursionError: maximum recursion depth")
-    assert reading.inspect(source, entry)[0].problem == ""
+    assert reading.look_into(source, entry).files[0].problem == ""
     with pytest.raises(ClientError, match="NoSuchKey"):
-        reading.inspect(source, entry | {"key": "fault/none.csv"})
+        reading.look_into(source, entry | {"key": "fault/none.csv"})
 
 
 def test_parquet_times_beyond_the_calendar_are_rejected_as_text(lab: JobLab) -> None:
