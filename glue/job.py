@@ -138,8 +138,9 @@ def main(arguments: list[str], opened: Run | None = None) -> None:
     if refusal := gates.find_rejection(run.contract, objects.values()):
         raise refusals.refuse(run.place, refusal)
     written = publish_reading(building.Site(spark, run.place, found.contract), run, plan, (found, objects, ledger))
+    swept = beside.submit(publication.sweep, run.place)
     write_report(run, written, "published")
-    publication.sweep(run.place)
+    swept.result()
 
 
 def check_rules(spark: "SparkSession", run: Run, expressions: str) -> None:

@@ -17,6 +17,7 @@ VERSION, PLACE = "_version", "_place"
 BYTES_PER_TASK = 48 << 20
 # So many partitions a run writes at once; more are sorted by partition first, which costs more.
 OPEN_PARTITIONS = 64
+HASH_SEED = 42  # of the SQL function xxhash64
 ADAPTIVE, WRITERS = "spark.sql.adaptive.enabled", "spark.sql.maxConcurrentOutputFileWriters"
 
 
@@ -39,8 +40,7 @@ def keep_shuffled(cleaned: DataFrame, contract: Contract, size: int) -> DataFram
     session.conf.set(ADAPTIVE, "false")  # an adaptive plan would not say how its rows are laid out
     try:
         rows = spread._jdf.queryExecution().toRdd()
-        companion = getattr(getattr(sql.execution, "LogicalRDD$"), "MODULE$")
-        plan = companion.fromDataset(rows, spread._jdf, False)
+        plan = _object(sql.execution, "LogicalRDD").fromDataset(rows, spread._jdf, False)
         return DataFrame(sql.Dataset.ofRows(session._jsparkSession, plan), session)
     finally:
         session.conf.set(ADAPTIVE, str(adaptive))
@@ -53,13 +53,19 @@ def hash_names(spark: SparkSession, frames: Sequence[DataFrame]) -> dict[int, st
         ValueError: two files have the same hash.
     """
     names = [name for frame in frames for name in frame.inputFiles()]
-    # Made in the JVM: createDataFrame would start Python workers, which take longer than all else in here.
-    held = spark._jsparkSession.createDataset(names, spark._jvm.org.apache.spark.sql.Encoders.STRING())  # type: ignore[union-attr]
-    found = DataFrame(held.toDF(), spark).selectExpr("xxhash64(value)", "value").collect()
-    hashes = {int(row[0]): str(row[1]) for row in found}
-    if len(hashes) != len(found):
+    spark_java: Any = spark._jvm.org.apache.spark  # type: ignore[union-attr]
+    # What the SQL function xxhash64 calls: a query would cost more, and Python workers more than all else in here.
+    hash_value = _object(spark_java.sql.catalyst.expressions, "XxHash64Function").hash
+    make_text, text = spark_java.unsafe.types.UTF8String.fromString, _object(spark_java.sql.types, "StringType")
+    hashes = {int(hash_value(make_text(name), text, HASH_SEED)): name for name in names}
+    if len(hashes) != len(set(names)):
         raise ValueError("the names of two raw objects have the same hash: ingest one of them under another name")
     return hashes
+
+
+def _object(package: Any, name: str) -> Any:
+    """Return what Scala calls an object."""
+    return getattr(getattr(package, f"{name}$"), "MODULE$")
 
 
 def rank_versions(rows: DataFrame, contract: Contract, tasks: int | None, by_partition: bool = False) -> DataFrame:

@@ -175,11 +175,12 @@ def read_objects(
     nested = any(file.kind == JSON for file in files)
     size = sum(file.bytes for file in files)
     cleaned = layout.keep_shuffled(transform.clean(rows, contract, nested), contract, size)
+    tallied = transform.tally(cleaned, contract)
     begin()
     with ThreadPoolExecutor(2) as beside:  # two queries over one shuffle, which Spark fills once for both
         hashed = beside.submit(layout.hash_names, spark, placed)
         rejected = beside.submit(collect_rejects, cleaned)
-        counts = [row.asDict() for row in transform.tally(cleaned, contract).collect()]
+        counts = [row.asDict() for row in tallied.collect()]
         names = hashed.result()
     for count in counts:
         path = names[count[transform.FILE]]
