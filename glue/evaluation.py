@@ -3,7 +3,7 @@
 docs/adr/0012-job-and-publication.md and 0026-job-speed.md have the reasons.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -21,6 +21,8 @@ SESSION = {
 # Of less, expressions are evaluated one by one, and a query is planned once: compiling them, and planning anew behind
 # each shuffle, take longer than they can save.
 SMALL_BYTES = 1 << 20
+# What PySpark asks the JVM for again and again; it remembers nothing of that, and the JVM looks through all jars.
+ASKED_NAMES = ("functions", "PythonUtils", "SparkSession", "SparkSession$", "System", "java", "org", "py4j")
 REHEARSED = "workbench.rehearsed"  # a property of the JVM: the contract and code that it has run (rehearsal.py)
 
 
@@ -33,6 +35,9 @@ def start_spark(size: int) -> "SparkSession":
     from pyspark.sql import SparkSession
 
     spark = SparkSession.builder.getOrCreate()
+    java: Any = spark._jvm
+    for name in ASKED_NAMES:
+        setattr(java, name, getattr(java, name))
     spark.sparkContext.setLogLevel("ERROR")  # or it warns of every header that is spelt in another way
     for name, value in {**SESSION, **choose_execution(size)}.items():
         spark.conf.set(name, value)
