@@ -173,7 +173,9 @@ def test_the_last_run_is_rehearsed_and_forgotten(context: Context, warm: WarmSpa
     said = (context.home / "logs" / "warm-spark.log").read_text()
     assert "rehearsed hello job.py True 5" in said, said
     ready = warm.take(asked.launch)
-    assert ready is not None and not (ready.prepared.specification.parent / "rehearsal").exists()
+    assert ready is not None
+    work = ready.prepared.specification.parent
+    assert not (work / "rehearsal").exists() and list((work / "python").rglob("helper.*.pyc"))  # of the older source
     (context.lake / "curated" / "_code" / "helper.py").write_text("WORD = 'other'")
     (context.lake / "curated" / "_code" / "job.py").write_text(FORGOTTEN)
     state, log = perform(context, asked, ready)

@@ -134,6 +134,20 @@ def test_fault_of_a_reader_quarantines_the_file(lab: JobLab) -> None:
         reading.look_into(source, entry | {"key": "fault/none.csv"})
 
 
+def test_objects_are_fetched_ahead_in_their_order(lab: JobLab) -> None:
+    """Small ones are fetched beside each other, a large one alone: each comes in its turn, and a missing one fails."""
+    large = raw_objects.HELD_BYTES // raw_objects.FETCHES_AT_ONCE + 1
+    contents = [bytes([65 + n]) * (large if n in (3, 4, 9) else n) for n in range(12)]
+    keys = [lab.upload("ahead", f"{n}.csv", content) for n, content in enumerate(contents)]
+    listed = [{"key": key, "bytes": len(content)} for key, content in zip(keys, contents, strict=True)]
+    source = raw_objects.Source(lab.s3, RAW, small_contract("ahead"), CURATED, "_tmp/ahead/")
+    assert list(raw_objects.fetch_ahead(source, listed)) == contents
+    fetched = raw_objects.fetch_ahead(source, [*listed[:2], {"key": "ahead/none.csv", "bytes": 1}])
+    assert [next(fetched), next(fetched)] == contents[:2]
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        next(fetched)
+
+
 def test_parquet_times_beyond_the_calendar_are_rejected_as_text(lab: JobLab) -> None:
     """A day or time after the year 9999 is no date, also where its year wraps around; the quarantine has its text."""
     contract = small_contract("beyond", quarantine_limit=1.0)
