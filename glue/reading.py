@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import layout
@@ -127,6 +128,10 @@ class Prepared:
     origins: dict[str, str]
     held: dict[str, bytes]
 
+    def fetch(self, source: Source, key: str) -> bytes:
+        """Return an object's content once more."""
+        return self.held[key] if key in self.held else fetch(source, key)
+
 
 def prepare(source: Source, listed: Sequence[Mapping[str, Any]]) -> Prepared:
     """Look into each object, and put copies where Spark cannot read the object itself."""
@@ -168,9 +173,7 @@ def read_objects(
         return Reading(files, contract=contract)
     with ThreadPoolExecutor(GROUPS_AT_ONCE) as pool:
         placed = list(pool.map(lambda group: read_group(spark, contract, *group), prepared.groups.items()))
-    rows = placed[0]
-    for other in placed[1:]:
-        rows = rows.unionByName(other)
+    rows = reduce(lambda some, more: some.unionByName(more), placed)
     # Read once, used three times: counted, searched for rejects, ranked and written.
     nested = any(file.kind == JSON for file in files)
     size = sum(file.bytes for file in files)
@@ -187,8 +190,7 @@ def read_objects(
         count["file"] = prepared.origins.get(path) or layout.key_of(path, source.bucket)
     check_counts(files, counts)
     found = find_rejects(rejected.result(), counts)
-    held = prepared.held
-    rejects = place_rejects(lambda key: held[key] if key in held else fetch(source, key), contract["format"], found)
+    rejects = place_rejects(lambda key: prepared.fetch(source, key), contract["format"], found)
     return Reading(files, cleaned, counts, rejects, contract)
 
 
