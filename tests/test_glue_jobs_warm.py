@@ -41,6 +41,7 @@ def rehearse(arguments, bucket, folder):
     rows = spark.read.parquet(f"s3://{bucket}/out/").count()
     os.environ |= {"LEFT": sys.argv[0], "AWS_DEFAULT_REGION": "rehearsed-1"}
     boto3.client("glue", aws_access_key_id="rehearsed", aws_secret_access_key="rehearsed")
+    spark._jvm.java = "rehearsed"
     print("rehearsed", helper.WORD, arguments[0].rpartition("/")[2], os.path.isdir(f"{folder}/out"), rows)
 """
 FORGOTTEN = """
@@ -52,7 +53,9 @@ assert boto3.client("s3", aws_access_key_id="a", aws_secret_access_key="b").meta
 import helper
 assert helper.WORD == "other" and "rehearsal" not in " ".join(sys.path)
 from pyspark.sql import SparkSession
-settings = SparkSession.builder.getOrCreate().sparkContext.getConf().getAll()
+spark = SparkSession.builder.getOrCreate()
+assert spark._jvm.java.lang.Integer.valueOf("7") == 7
+settings = spark.sparkContext.getConf().getAll()
 assert "rehearsal-" not in str(settings) and "warm-up" not in str(settings)
 """
 ENDLESS = """

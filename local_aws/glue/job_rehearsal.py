@@ -59,7 +59,7 @@ def warm_up(wanted: dict[str, Any]) -> None:
     rehearsed = False
     try:
         if rehearsal := wanted.get("rehearsal"):
-            _rehearse(rehearsal, bucket, str(scratch))
+            _rehearse(rehearsal, bucket, str(scratch), vars(spark._jvm))
             _keep_compiled(Path(rehearsal["code"]), work / "python")
         else:
             _run_query(spark, f"s3://{bucket}")
@@ -83,9 +83,13 @@ def _run_query(spark: Any, place: str) -> None:
     table.selectExpr("input_file_name() AS f").groupBy("f").count().collect()
 
 
-def _rehearse(rehearsal: dict[str, Any], bucket: str, scratch: str) -> None:
-    """Call the script's rehearsal, and forget its modules, path and environment: the run may bring others."""
-    before, environment, path = set(sys.modules), dict(os.environ), list(sys.path)
+def _rehearse(rehearsal: dict[str, Any], bucket: str, scratch: str, view: dict[str, Any]) -> None:
+    """Call the script's rehearsal, and forget its modules, path and environment: the run may bring others.
+
+    Args:
+        view: the attributes of PySpark's view of the JVM; what is added to them is forgotten, too.
+    """
+    before, environment, path, seen = set(sys.modules), dict(os.environ), list(sys.path), dict(view)
     sys.path.insert(0, rehearsal["code"])
     try:
         importlib.import_module("rehearsal").rehearse(rehearsal["arguments"], bucket, scratch)
@@ -93,6 +97,8 @@ def _rehearse(rehearsal: dict[str, Any], bucket: str, scratch: str) -> None:
         sys.path[:] = path
         os.environ.clear()
         os.environ.update(environment)
+        view.clear()
+        view.update(seen)
         for name in set(sys.modules) - before:
             if str(getattr(sys.modules[name], "__file__", "")).startswith(rehearsal["code"]):
                 del sys.modules[name]
