@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from workbench.console import Output
 from workbench.failure_hook import tell_failure
@@ -34,13 +35,14 @@ from workbench.runs import runs_folder
 
 @dataclass
 class Course:
-    """A run on its way: what was asked, its folder, its record, and when it must be over."""
+    """A run on its way: what was asked, its folder, its record, when it must be over, and the answers kept so far."""
 
     request: Request
     folder: Path
     manifest: Manifest
     started: float
     output: Output
+    answers: list[dict[str, Any]] | None = None
 
     @property
     def seconds_left(self) -> float:

@@ -6,12 +6,13 @@ are computed by DuckDB over the CSV that Athena wrote for step 04; a larger tabl
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,17 +31,31 @@ _TYPES = {
 }
 
 
-def keep_results(folder: Path, manifest: Manifest, session: Any) -> None:
-    """Keep a succeeded run's answers in `answers/`, and describe them and the curated table in its manifest."""
+def keep_results(folder: Path, manifest: Manifest, session: Any, answers: list[dict[str, Any]] | None = None) -> None:
+    """Keep a succeeded run's answers in `answers/`, and describe them and the curated table in its manifest.
+
+    Args:
+        answers: what `keep_answers` returned, where that was done already.
+    """
+    manifest.answers = keep_answers(folder, manifest, session) if answers is None else answers
+    with _database() as (connection, space):
+        manifest.table = _describe_table(connection, session, manifest, space)
+
+
+def keep_answers(folder: Path, manifest: Manifest, session: Any) -> list[dict[str, Any]]:
+    """Keep the dataset's answers in `answers/`; return what the manifest says of them."""
+    with _database() as (connection, space):
+        found = _read_answers(manifest, session)
+        return [_keep_answer(connection, session, folder, space, answer) for answer in found]
+
+
+@contextlib.contextmanager
+def _database() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     import duckdb
 
     with duckdb.connect() as connection, tempfile.TemporaryDirectory(prefix="wb-kept-") as space:
         connection.execute("SET threads = 2")
-        manifest.answers = [
-            _keep_answer(connection, session, folder, Path(space), answer)
-            for answer in _read_answers(manifest, session)
-        ]
-        manifest.table = _describe_table(connection, session, manifest, Path(space))
+        yield connection, Path(space)
 
 
 def carry_results(folder: Path, manifest: Manifest, earlier: Path, before: Manifest) -> None:

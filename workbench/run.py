@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from workbench.ahead import work_ahead
 from workbench.console import Output
 from workbench.course import Course, announce, close_course, open_course
 from workbench.errors import Interrupted, StepFailed
@@ -27,8 +27,6 @@ from workbench.repair import resume
 from workbench.request import Request, RunConfig, check_request
 from workbench.runs import runs_folder, settle_runs
 from workbench.transient import backoff, is_transient
-
-_AHEAD_SECONDS = 1.0  # then papermill has its notebook on its way
 
 __all__ = ["Request", "RunConfig", "check_request", "run_pipeline", "run_request", "runs_folder"]
 
@@ -106,7 +104,7 @@ def _perform(course: Course, decisions: list[Decision], services: Services) -> N
                 _leave_step(course, step, decision)
                 continue
             parts = describe_parts(notebook, services)
-            with _ahead(services):
+            with work_ahead(course, services, notebook is request.notebooks[-1]):
                 _take_step(course, notebook, step, decision.reason)
             write_key(course.folder, step.notebook, parts, describe_outputs(step, services))
             course.write()
@@ -123,33 +121,13 @@ def _perform(course: Course, decisions: list[Decision], services: Services) -> N
         raise
 
 
-@contextlib.contextmanager
-def _ahead(services: Services) -> Iterator[None]:
-    """Make, while a notebook works, the clients that are asked behind it."""
-    ended = threading.Event()
-
-    def make() -> None:
-        if not ended.wait(_AHEAD_SECONDS):
-            with contextlib.suppress(Exception):  # whoever asks for one will hear why not
-                for name in ("s3", "athena"):
-                    services.session.client(name)
-
-    thread = threading.Thread(target=make, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-
-
 def _keep(course: Course, decisions: list[Decision], services: Services) -> None:
     """Keep what runs are compared by; a run whose steps were all left keeps what the earlier one did."""
     last = decisions[-1].earlier
     if last is not None and last.manifest.table is not None:  # a run that was stopped at its very end kept nothing
         carry_results(course.folder, course.manifest, last.folder, last.manifest)
     else:
-        keep_results(course.folder, course.manifest, services.session)
+        keep_results(course.folder, course.manifest, services.session, course.answers)
 
 
 def _leave_step(course: Course, step: StepRecord, decision: Decision) -> None:
