@@ -23,6 +23,7 @@ SESSION = {
 SMALL_BYTES = 1 << 20
 # What PySpark asks the JVM for again and again; it remembers nothing of that, and the JVM looks through all jars.
 ASKED_NAMES = ("functions", "PythonUtils", "SparkSession", "SparkSession$", "System", "java", "org", "py4j")
+TASKS = "spark.sql.files.minPartitionNum"  # for files that are alike, at least; one for each core if it is not set
 REHEARSED = "workbench.rehearsed"  # a property of the JVM: the contract and code that it has run (rehearsal.py)
 
 
@@ -39,6 +40,7 @@ def start_spark(size: int) -> "SparkSession":
     for name in ASKED_NAMES:
         setattr(java, name, getattr(java, name))
     spark.sparkContext.setLogLevel("ERROR")  # or it warns of every header that is spelt in another way
+    spark.conf.unset(TASKS)  # a session may be an earlier run's
     for name, value in {**SESSION, **choose_execution(size)}.items():
         spark.conf.set(name, value)
     return spark
@@ -64,5 +66,5 @@ def choose_execution(size: int) -> dict[str, str]:
         "spark.sql.codegen.wholeStage": "false" if few else "true",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN" if few else "FALLBACK",
         "spark.sql.adaptive.enabled": "false" if few else "true",
-        **({"spark.sql.files.minPartitionNum": "1"} if few else {}),
+        **({TASKS: "1"} if few else {}),
     }

@@ -52,7 +52,7 @@ def new_axes(title: str, height: float) -> "Axes":
     figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
     axes: Axes = figure.subplots()
-    axes.set_title(title, loc="left", fontsize=12, y=1.0)
+    axes.set_title(title, loc="left", fontsize=12, y=1.0)  # else it is measured for what could lie above the axes
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.set_axisbelow(True)
