@@ -1,6 +1,7 @@
 """A chart as a notebook shows it: a picture, and what it says in words for who cannot see it.
 
-Matplotlib's inline display lays a figure out twice to crop it. Here the crop is measured, and the figure drawn once.
+Matplotlib crops a figure by the measures of its parts, which takes half as long as to draw them. Here it is drawn with
+room around, and cropped to the dots that are not white.
 """
 
 import io
@@ -8,14 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
+from matplotlib.transforms import Bbox
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Dots = npt.NDArray[np.uint32]
 _NONE = "none"
-_WIDTH, _DPI, _MARGIN = 7.0, 100, 0.1  # inches, dots an inch, inches
+_WIDTH, _DPI, _MARGIN = 7.0, 100, 10  # inches, dots an inch, dots
+_ROOM = (4.0, 3.0, 11.0, 0.5)  # inches: left of the figure, below it, from its left edge to the right, and above it
+_WHITE = 0xFFFFFFFF  # a dot, as its four bytes
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,12 +41,17 @@ class Chart:
     def to_png(self) -> bytes:
         """Return the picture, cropped to what is drawn: the same bytes for the same numbers."""
         figure = self.axes.figure
-        canvas = figure.canvas
-        assert isinstance(figure, Figure) and isinstance(canvas, FigureCanvasAgg)
-        renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
-        crop = figure.get_tightbbox(renderer).padded(_MARGIN)
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", bbox_inches=crop)
+        assert isinstance(figure, Figure)
+        left, below, right, above = _ROOM
+        dots, picture = io.BytesIO(), io.BytesIO()
+        room = Bbox([[-left, -below], [right, figure.get_figheight() + above]])
+        figure.savefig(dots, format="rgba", bbox_inches=room)
+        whole = np.frombuffer(dots.getbuffer(), np.uint32).reshape(-1, round((left + right) * figure.dpi))
+        cropped = _crop(whole)
+        if cropped is None:  # it has no room: what is drawn is measured first
+            figure.savefig(picture, format="png", bbox_inches="tight")
+        else:
+            imsave(picture, cropped.view(np.uint8).reshape(*cropped.shape, 4), format="png", dpi=figure.dpi)
         return picture.getvalue()
 
     _repr_png_ = to_png
@@ -57,6 +70,18 @@ def new_axes(title: str, height: float) -> "Axes":
         axes.spines[side].set_visible(False)
     axes.set_axisbelow(True)
     return axes
+
+
+def _crop(dots: Dots) -> Dots | None:
+    """Return what is not white with a margin; None where it reaches so near an edge that some may lie beyond."""
+    ink = dots != _WHITE
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    if not len(rows):
+        return None
+    top, bottom, left, right = (int(at) for at in (rows[0], rows[-1] + 1, columns[0], columns[-1] + 1))
+    if min(top, left, dots.shape[0] - bottom, dots.shape[1] - right) < _MARGIN:
+        return None
+    return np.ascontiguousarray(dots[top - _MARGIN : bottom + _MARGIN, left - _MARGIN : right + _MARGIN])
 
 
 def say_chart(title: str, unit: str, names: Sequence[str], series: Sequence[tuple[str, Sequence[str]]]) -> str:

@@ -35,7 +35,7 @@ from helpers.load_postgres_sweep import find_shown, load_connection
 from helpers.load_postgres_types import VersionColumn, same_type
 from helpers.load_postgres_views import find_oid, read_shape
 from helpers.plots import MOST_POINTS, plot_query
-from helpers.record import step_entry
+from helpers.record import announce_inputs, step_entry
 from helpers.session import Session, open_session
 
 
@@ -54,6 +54,7 @@ def load_tables(cfg: StepConfig) -> LoadResult:
     session = open_session(cfg.profile)
     with load_connection(session, cfg.dataset) as connection:
         extracts = _extract_all(session, cfg, connection, find_shown(connection, cfg.dataset))
+        announce_inputs([extract.place.as_input() for extract in extracts])
         s3 = session.client("s3")
         job = LoadJob(
             cfg.dataset, cfg.run_id, session.connect_postgres, lambda place: s3_source(s3, place), session.reader

@@ -8,7 +8,7 @@ variable, as in JupyterLab, nothing is written.
 import functools
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
@@ -31,6 +31,11 @@ class StepResult(Protocol):
 def record_result(cfg: StepConfig, result: StepResult) -> None:
     """Write the step's figures where the runner asked for them; show nothing."""
     _write({"dataset": cfg.dataset, "run_id": cfg.run_id, "as_of": cfg.as_of.isoformat(), **result.figures()})
+
+
+def announce_inputs(inputs: Sequence[Mapping[str, Any]]) -> None:
+    """Tell the runner what the step reads, before its figures say so: it can look at the same meanwhile."""
+    _write([dict(each) for each in inputs], ".inputs")
 
 
 def step_entry(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -61,10 +66,10 @@ def _write_error(error: WorkbenchError) -> None:
     _write({"error": facts})
 
 
-def _write(document: dict[str, Any]) -> None:
+def _write(document: object, suffix: str = "") -> None:
     if not (name := os.environ.get(_VARIABLE)):
         return
-    path = Path(name)
+    path = Path(name + suffix)
     whole = path.with_name(path.name + ".part")
     whole.write_text(json.dumps(document, default=str), encoding="utf-8")
     os.replace(whole, path)

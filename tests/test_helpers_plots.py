@@ -5,8 +5,13 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import matplotlib.pyplot as plt
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+from matplotlib.transforms import Bbox
 
 from helpers.chart import Chart
 from helpers.errors import ContractError
@@ -26,13 +31,45 @@ def test_a_chart_is_the_same_bytes_each_time(draw: Callable[..., Chart]) -> None
 
 @pytest.mark.parametrize("draw", [plot_bars, plot_lines, plot_parts])
 @pytest.mark.parametrize("rows", [0, 3, 10])
-def test_a_picture_is_what_matplotlib_itself_crops(draw: Callable[..., Chart], rows: int) -> None:
-    """Drawn once, a chart has the very bytes of a figure that Matplotlib lays out, crops and draws."""
+def test_a_picture_holds_all_that_is_drawn_and_a_margin(draw: Callable[..., Chart], rows: int) -> None:
+    """What a much larger sheet would show of the figure is the picture, with a tenth of an inch of white around."""
     names = [f"a name of some length, {at}" for at in range(rows)]
     frame = pd.DataFrame({"name": names, "first": [at * 1e6 + 0.25 for at in range(rows)], "second": range(rows)})
-    cropped = io.BytesIO()
-    draw(frame, "Long names", "points").axes.figure.savefig(cropped, format="png", bbox_inches="tight")
-    assert draw(frame, "Long names", "points").to_png() == cropped.getvalue()
+    sheet = _draw_on_sheet(draw(frame, "Long names", "points"))
+    picture = _read(draw(frame, "Long names", "points").to_png())
+    rows_with, columns_with = np.nonzero((sheet != 255).any(axis=2))
+    top, left = rows_with.min() - 10, columns_with.min() - 10
+    expected = sheet[top : rows_with.max() + 11, left : columns_with.max() + 11]
+    assert picture.shape == expected.shape
+    others = (picture != expected).any(axis=2)  # a line that lies between two rows of dots may fall on either
+    assert others.mean() < 0.01
+
+
+def test_a_picture_of_what_has_no_room_is_what_matplotlib_itself_crops() -> None:
+    """A name that is longer than any sheet stands whole in the picture; so does a chart on another ground."""
+    frame = pd.DataFrame({"name": ["a", "b"], "first": [1, 2], "second " + "x" * 200: [2, 1]})
+    for ground in ("white", "lightgrey"):
+        chart = plot_lines(frame if ground == "white" else frame.iloc[:, :2], "Long names", "points")
+        figure, cropped = chart.axes.figure, io.BytesIO()
+        assert isinstance(figure, Figure)
+        figure.set_facecolor(ground)
+        figure.savefig(cropped, format="png", bbox_inches="tight")
+        assert chart.to_png() == cropped.getvalue()
+        assert _read(chart.to_png()).shape[1] > (1500 if ground == "white" else 400)
+
+
+def _draw_on_sheet(chart: Chart) -> npt.NDArray[np.uint8]:
+    """Return the figure on a sheet that reaches five inches beyond it at each side."""
+    figure, dots = chart.axes.figure, io.BytesIO()
+    assert isinstance(figure, Figure)
+    width, height = figure.get_size_inches()
+    figure.savefig(dots, format="png", bbox_inches=Bbox([[-5, -5], [width + 5, height + 5]]))
+    return _read(dots.getvalue())
+
+
+def _read(picture: bytes) -> npt.NDArray[np.uint8]:
+    """Return the dots of a picture: rows, columns, and four bytes each."""
+    return (imread(io.BytesIO(picture), format="png") * 255).round().astype(np.uint8)
 
 
 def test_a_chart_says_its_numbers_in_words() -> None:

@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import gc
 import os
 import sys
 
@@ -13,6 +14,7 @@ def command() -> int:
 
     Taking apart an interpreter that has loaded pandas, DuckDB and papermill takes as long as a small step.
     """
+    gc.set_threshold(20_000, 20, 20)  # imports alone make 700 objects, Python's threshold, some hundred times
     ending: list[int] = []
     atexit.register(_leave, ending)  # before all others, so that it is called after them
     ending.append(main())

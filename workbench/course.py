@@ -35,7 +35,12 @@ from workbench.runs import runs_folder
 
 @dataclass
 class Course:
-    """A run on its way: what was asked, its folder, its record, when it must be over, and the answers kept so far."""
+    """A run on its way: what was asked, its folder, its record, when it must be over, and what is kept so far.
+
+    Attributes:
+        answers: what the record will say of them; None where they are not kept yet.
+        table: the input of step 04 that the table was described by, and the description.
+    """
 
     request: Request
     folder: Path
@@ -43,6 +48,7 @@ class Course:
     started: float
     output: Output
     answers: list[dict[str, Any]] | None = None
+    table: tuple[dict[str, Any], dict[str, Any]] | None = None
 
     @property
     def seconds_left(self) -> float:

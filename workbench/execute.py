@@ -54,6 +54,11 @@ class Execution:
         """Return where the notebook of an executed copy is told to leave its figures."""
         return output.with_suffix(".result.json")
 
+    @staticmethod
+    def inputs_of(output: Path) -> Path:
+        """Return where a step tells what it reads while it works (helpers.record)."""
+        return output.with_suffix(".result.json.inputs")
+
 
 @dataclass(frozen=True)
 class StepOutcome:
@@ -73,8 +78,9 @@ def execute_notebook(execution: Execution) -> StepOutcome:
         Interrupted: Ctrl-C, SIGTERM or SIGHUP.
     """
     notebook, output = execution.notebook, execution.output
-    result = execution.result_of(output)
+    result, inputs = execution.result_of(output), execution.inputs_of(output)
     result.unlink(missing_ok=True)
+    inputs.unlink(missing_ok=True)
     kernels: list[str] = []
     error: dict[str, Any] | None = {"type": "Interrupted", "message": "stopped from outside", "exit_code": 130}
     try:
@@ -88,6 +94,7 @@ def execute_notebook(execution: Execution) -> StepOutcome:
     finally:
         with deaf():
             end_kernels(execution.run_id)
+            inputs.unlink(missing_ok=True)
             mend(output, error)
             redact_file(output.parent / KERNELS_LOG)
     recorded = _read_result(result)

@@ -31,15 +31,28 @@ _TYPES = {
 }
 
 
-def keep_results(folder: Path, manifest: Manifest, session: Any, answers: list[dict[str, Any]] | None = None) -> None:
+def keep_results(
+    folder: Path,
+    manifest: Manifest,
+    session: Any,
+    answers: list[dict[str, Any]] | None = None,
+    table: tuple[dict[str, Any], dict[str, Any]] | None = None,
+) -> None:
     """Keep a succeeded run's answers in `answers/`, and describe them and the curated table in its manifest.
 
     Args:
         answers: what `keep_answers` returned, where that was done already.
+        table: what `describe_table` returned, after the input that it was given, where that was done already.
     """
     manifest.answers = keep_answers(folder, manifest, session) if answers is None else answers
-    with _database() as (connection, space):
-        manifest.table = _describe_table(connection, session, manifest, space)
+    step = next((step for step in manifest.steps if step.notebook == "04_load_postgres"), None)
+    inputs = step.details.get("inputs", []) if step else []
+    if not inputs:
+        manifest.table = None
+    elif table is not None and table[0] == inputs[0]:
+        manifest.table = table[1]
+    else:
+        manifest.table = describe_table(manifest, session, inputs[0])
 
 
 def keep_answers(folder: Path, manifest: Manifest, session: Any) -> list[dict[str, Any]]:
@@ -102,24 +115,19 @@ def _keep_answer(
     }
 
 
-def _describe_table(
-    connection: duckdb.DuckDBPyConnection, session: Any, manifest: Manifest, space: Path
-) -> dict[str, Any] | None:
-    """Return rows, columns and checksums of the curated table, by the CSV that step 04 loaded."""
-    step = next((step for step in manifest.steps if step.notebook == "04_load_postgres"), None)
-    inputs = step.details.get("inputs", []) if step else []
-    if not inputs:
-        return None
-    place = inputs[0]
+def describe_table(manifest: Manifest, session: Any, place: Mapping[str, Any]) -> dict[str, Any]:
+    """Return rows, columns and checksums of the curated table, by the CSV that step 04 loads, its first input."""
     if place["bytes"] > MOST_BYTES:
         transformed = next(step for step in manifest.steps if step.notebook == "02_transform")
         return {"rows": transformed.rows_out, "checksum": None, "columns": None, "etag": place["etag"]}
-    source = space / "table.csv"
-    _download(session, place["uri"], source)
-    names, told = _tell_columns(source)
-    rows, whole, *sums = _hash(connection, _csv(source, told), names, (f'"{_quoted(name)}"' for name in names))
-    columns = {name: _hex(value) for name, value in zip(names, sums, strict=True)}
-    return {"rows": int(rows), "checksum": _say_checksum(names, rows, whole), "columns": columns}
+    with _database() as (connection, space):
+        source = space / "table.csv"
+        _download(session, place["uri"], source)
+        names, told = _tell_columns(source)
+        columns = (f'"{_quoted(name)}"' for name in names)
+        rows, whole, *sums = _hash(connection, _csv(source, told), names, columns)
+    by_column = {name: _hex(value) for name, value in zip(names, sums, strict=True)}
+    return {"rows": int(rows), "checksum": _say_checksum(names, rows, whole), "columns": by_column}
 
 
 def _checksum(connection: duckdb.DuckDBPyConnection, source: Path, names: list[str]) -> str:

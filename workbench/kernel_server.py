@@ -19,7 +19,7 @@ import contextlib
 import ctypes
 import gc
 import importlib
-import io
+import importlib.util
 import json
 import selectors
 import signal
@@ -28,26 +28,26 @@ import struct
 import time
 import traceback
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-PRELOADED = (
-    "ipykernel.kernelapp ipykernel.ipkernel ipykernel.zmqshell IPython comm numpy pandas pyarrow pyarrow.parquet "
-    "matplotlib.pyplot sqlalchemy sqlalchemy.dialects.postgresql psycopg2 boto3 botocore.signers "
-    "awswrangler yaml rich.progress duckdb psycopg2.extras"
-).split()
-SERVICES = ("s3", "glue", "athena")
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _REQUEST_SECONDS = 5.0
 
 
+def _import_all() -> None:
+    """Import by the module that lies beside this one, found by its path, too."""
+    place = Path(__file__).with_name("kernel_imports.py")
+    spec = importlib.util.spec_from_file_location("workbench_kernel_imports", place)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.import_all()
+
+
 def main(path: str, idle: float) -> int:
     """Serve kernels on the socket until none was wanted for `idle` seconds."""
-    sys.modules["debugpy"] = None  # type: ignore[assignment]  # 0.2 s a kernel, for a debugger that no run attaches
-    for name in PRELOADED:
-        importlib.import_module(name)
-    _warm()
-    keep_descriptions()
+    _import_all()
     # python -P leaves the working directory out; what a kernel wants on the path comes with its request
     sys.path[:] = [entry for entry in sys.path if entry]
     threads = len(os.listdir("/proc/self/task"))
@@ -60,51 +60,6 @@ def main(path: str, idle: float) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Server(path, idle).serve()
     return 0
-
-
-def _warm() -> None:
-    """Draw and show once: fonts, renderers and formatters are found at the first use."""
-    import matplotlib
-    import matplotlib.pyplot as plt
-    import pandas as pd
-
-    matplotlib.use("agg")
-    figure, axes = plt.subplots()
-    axes.bar(["a", "b"], [1, 2])
-    axes.set_title("x")
-    figure.savefig(io.BytesIO(), format="png", bbox_inches="tight")
-    plt.close("all")
-    frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
-    frame.groupby("b").a.mean()
-    frame.to_html()
-    repr(frame)
-
-
-def keep_descriptions() -> None:
-    """Have botocore keep what it parses of its own files, which say what a service can do: 0.1 s a kernel."""
-    from botocore import loaders
-
-    class KeptFiles(loaders.JSONFileLoader):
-        kept: ClassVar[dict[str, Any]] = {}
-        there: ClassVar[set[str]] = set()
-
-        def exists(self, file_path: str) -> bool:
-            if file_path not in self.there and super().exists(file_path):
-                self.there.add(file_path)
-            return file_path in self.there
-
-        def load_file(self, file_path: str) -> Any:
-            if file_path not in self.kept and (found := super().load_file(file_path)) is not None:
-                self.kept[file_path] = found
-            return self.kept.get(file_path)
-
-    loaders.Loader.FILE_LOADER_CLASS = KeptFiles
-    loader = loaders.Loader()
-    for name in ("partitions", "endpoints", "sdk-default-configuration", "_retry"):
-        loader.load_data(name)
-    for service in SERVICES:
-        for kind in ("service-2", "endpoint-rule-set-1"):
-            loader.load_service_model(service, kind)
 
 
 class Server:

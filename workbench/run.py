@@ -104,7 +104,7 @@ def _perform(course: Course, decisions: list[Decision], services: Services) -> N
                 _leave_step(course, step, decision)
                 continue
             parts = describe_parts(notebook, services)
-            with work_ahead(course, services, notebook is request.notebooks[-1]):
+            with work_ahead(course, services, notebook):
                 _take_step(course, notebook, step, decision.reason)
             write_key(course.folder, step.notebook, parts, describe_outputs(step, services))
             course.write()
@@ -127,7 +127,7 @@ def _keep(course: Course, decisions: list[Decision], services: Services) -> None
     if last is not None and last.manifest.table is not None:  # a run that was stopped at its very end kept nothing
         carry_results(course.folder, course.manifest, last.folder, last.manifest)
     else:
-        keep_results(course.folder, course.manifest, services.session, course.answers)
+        keep_results(course.folder, course.manifest, services.session, course.answers, course.table)
 
 
 def _leave_step(course: Course, step: StepRecord, decision: Decision) -> None:

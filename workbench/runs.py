@@ -42,12 +42,19 @@ def runs_folder() -> Path:
     return Path(os.environ.get("WORKBENCH_RUNS") or ROOT / "runs").absolute()  # kernels work in another folder
 
 
-def list_runs(tell: Callable[[str], None] | None = None) -> list[Run]:
-    """Return all runs, the newest first; `tell` hears of each record that cannot be read."""
+def list_runs(tell: Callable[[str], None] | None = None, holding: str = "") -> list[Run]:
+    """Return all runs, the newest first; `tell` hears of each record that cannot be read.
+
+    Args:
+        holding: leave out, untaken apart, the records that do not hold this text.
+    """
     found = []
     for folder in _folders():
         try:
-            found.append(read_run(folder))
+            if not holding or holding in (folder / "manifest.json").read_text(encoding="utf-8"):
+                found.append(read_run(folder))
+        except (OSError, ValueError):  # gone meanwhile, or no text
+            continue
         except UsageError as error:
             if tell:
                 tell(f"skipped: {error}")
@@ -126,7 +133,7 @@ def settle_runs(stop: Callable[[Manifest], None], tell: Callable[[str], None]) -
     A run still marked as running, whose process (pid, start time, boot) does not live, was killed: it is interrupted.
     """
     settled = []
-    for run in list_runs():
+    for run in list_runs(holding='"running"'):
         if run.manifest.status != "running" or process_lives(run.manifest.process):
             continue
         stop(run.manifest)

@@ -136,8 +136,9 @@ def server_socket() -> Path:
     state = folder.lstat()
     if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or stat.S_IMODE(state.st_mode) & 0o077:
         raise PermissionError(f"{folder} is not this user's alone: remove it")
-    source = Path(kernel_server.__file__).read_text(encoding="utf-8")
-    told = "\0".join((hash_lock(), sys.executable, sys.version, str(default_home()), source))
+    place = Path(kernel_server.__file__)
+    sources = [path.read_text(encoding="utf-8") for path in (place, place.with_name("kernel_imports.py"))]
+    told = "\0".join((hash_lock(), sys.executable, sys.version, str(default_home()), *sources))
     return folder / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.sock"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from functools import cache
+from functools import cache, lru_cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ def _markdown() -> Any:
     return mistune.create_markdown(escape=True, plugins=["table", "strikethrough"])
 
 
+@lru_cache(maxsize=512)  # a report is drawn twice: ahead of the run's end, and at it
 def render_markdown(source: str) -> str:
     """Return Markdown as HTML; links lead nowhere within the page's policy but are kept as text."""
     return sanitize(str(_markdown()(source)), frozenset("h1 h2 h3 h4 blockquote hr a".split()))
@@ -60,10 +61,15 @@ def _render_output(output: dict[str, Any]) -> str:
         words = text(_clean(_join(data.get("text/plain", "")))) or "chart"
         return f'<p><img alt="{words}" src="data:image/png;base64,{text(_join(data["image/png"]).strip())}"></p>'
     if "text/html" in data:
-        return f"<div class=scroll>{align_numbers(sanitize(_join(data['text/html'])))}</div>"
+        return f"<div class=scroll>{_render_html(_join(data['text/html']))}</div>"
     if "text/plain" in data:
         return f"<pre>{text(_clean(_join(data['text/plain'])))}</pre>"
     return ""
+
+
+@lru_cache(maxsize=512)
+def _render_html(source: str) -> str:
+    return align_numbers(sanitize(source))
 
 
 def _join(value: Any) -> str:
