@@ -23,7 +23,7 @@ from workbench.interruption import deaf
 _PREFIX = "wb-bench-"
 _ROOT = Path(__file__).resolve().parent.parent
 _COMPILED = ("helpers", "glue", "lambdas", "workbench", "local_aws", "infra", "dashboards", "benchmarks")
-_WARM_SECONDS = 60.0
+_WARM_SECONDS = 180.0  # the first one of a stack waits for its archive of classes
 
 
 @contextmanager
