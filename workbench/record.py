@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.redaction import redact, redact_document, redact_values
+from workbench.redaction import may_hold_secret, redact, redact_document, redact_values
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = 2
@@ -92,7 +92,9 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
     Where the disk is full, the space that `reserve_space` kept is given up for it.
     """
-    text = json.dumps(_without_secrets(json.loads(json.dumps(asdict(manifest), default=str))), indent=2) + "\n"
+    text = json.dumps(asdict(manifest), default=str, indent=2)
+    text = json.dumps(_without_secrets(json.loads(text)), indent=2) if may_hold_secret(text) else text
+    text += "\n"
     try:
         replace_file(folder / "manifest.json", text)
     except OSError as error:

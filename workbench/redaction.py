@@ -48,14 +48,19 @@ def redact(text: str) -> str:
 
 def redact_json(text: str) -> str:
     """Return a text in JSON with every secret in its values replaced; one that is no JSON, as any text."""
-    secrets = known_secrets()
-    if _redact(text, secrets) == text and not any("\n" in secret for secret in secrets):
+    if not may_hold_secret(text):
         return text  # as most are: to take each apart would take several times as long
     try:
         document = json.loads(text)
     except ValueError:
         return redact(text)
     return json.dumps(redact_values(document), indent=1, ensure_ascii=False)
+
+
+def may_hold_secret(text: str) -> bool:
+    """Say whether a text in JSON may hold a secret; one of several lines may be spread over several texts."""
+    secrets = known_secrets()
+    return _redact(text, secrets) != text or any("\n" in secret for secret in secrets)
 
 
 def _redact(text: str, secrets: tuple[str, ...]) -> str:
@@ -117,12 +122,16 @@ def _redact_values(document: Any, secrets: tuple[str, ...]) -> Any:
 
 def known_secrets() -> tuple[str, ...]:
     """Return the secrets that this process knows of, in all their spellings, the longest first."""
-    named = tuple(value for name, value in sorted(os.environ.items()) if _NAMES.search(name))
-    urls = tuple(value for name, value in sorted(os.environ.items()) if "://" in value and "@" in value)
-    return _spell(named, urls, _stored_secrets(os.environ.get("WORKBENCH_HOME") or ""))
+    return _name_secrets(tuple(sorted(os.environ.items())), _stored_secrets(os.environ.get("WORKBENCH_HOME") or ""))
 
 
 @lru_cache(maxsize=8)
+def _name_secrets(environment: tuple[tuple[str, str], ...], stored: tuple[str, ...]) -> tuple[str, ...]:
+    named = tuple(value for name, value in environment if _NAMES.search(name))
+    urls = tuple(value for _, value in environment if "://" in value and "@" in value)
+    return _spell(named, urls, stored)
+
+
 def _spell(named: tuple[str, ...], urls: tuple[str, ...], stored: tuple[str, ...]) -> tuple[str, ...]:
     passwords = [found[1] for url in urls for found in re.finditer(r"://[^/:@]*:([^@]+)@", url)]
     plain = {value.strip() for value in (*named, *stored, *passwords, *map(unquote, passwords))}
