@@ -43,6 +43,28 @@ def test_an_outer_limit_ends_what_an_inner_one_did_not() -> None:
         time.sleep(5)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("seconds", [0.2, 60])
+def test_what_was_heard_is_not_lost_where_it_is_swallowed(seconds: float) -> None:
+    """A signal, or the end of time, that comes within a destructor is raised again, at once where that is asked for."""
+
+    class Ending:
+        def __del__(self) -> None:
+            if seconds > 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.5)
+
+    expected = KeyboardInterrupt if seconds > 1 else OutOfTime
+    with pytest.raises(expected), stoppable(seconds) as insist:
+        Ending()
+        insist()
+    begun = time.monotonic()
+    with pytest.raises(expected), stoppable(seconds):
+        Ending()
+        time.sleep(20)
+    assert time.monotonic() - begun < 15
+
+
 @pytest.mark.parametrize("ignored", [True, False])
 def test_a_run_under_nohup_outlives_its_terminal(ignored: bool) -> None:
     """SIGHUP ends a run like Ctrl-C, except where nohup has it ignored."""

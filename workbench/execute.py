@@ -84,8 +84,9 @@ def execute_notebook(execution: Execution) -> StepOutcome:
     kernels: list[str] = []
     error: dict[str, Any] | None = {"type": "Interrupted", "message": "stopped from outside", "exit_code": 130}
     try:
-        with stoppable(execution.seconds), _told(execution, result):
+        with stoppable(execution.seconds) as insist, _told(execution, result):
             error = _run_papermill(execution, kernels)
+            insist()
     except OutOfTime:
         message = f"took longer than {execution.seconds:g} s; raise step_seconds or run_seconds in workbench.yaml"
         error = {"cell": None, "type": "TimeLimit", "message": message, "exit_code": 1}

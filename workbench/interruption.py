@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_AGAIN = 5.0  # seconds until what was raised, and swallowed by code that lets no exception out, is raised again
 _LEAST = 0.05  # what an outer limit that is over leaves for saying that an inner one is
 
 
@@ -18,25 +19,34 @@ class OutOfTime(KeyboardInterrupt):
 
 
 @contextmanager
-def stoppable(seconds: float) -> Iterator[None]:
+def stoppable(seconds: float) -> Iterator[Callable[[], None]]:
     """Let SIGTERM and SIGHUP end the block like Ctrl-C, and the time limit as OutOfTime. May be nested.
 
-    A SIGHUP that nohup has this process ignore stays ignored.
+    A SIGHUP that nohup has this process ignore stays ignored. Where what is raised is swallowed, as in a destructor or
+    by a library that tries what it imports, it is raised again; the block is given what raises it at once.
     """
+    heard: list[type[KeyboardInterrupt]] = []
+
+    def insist() -> None:
+        if heard:
+            raise heard[0]
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        heard[:] = [KeyboardInterrupt]
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN, _AGAIN)
+        insist()
 
     def end(number: int, frame: FrameType | None) -> None:
-        raise OutOfTime
+        heard[:] = heard or [OutOfTime]
+        insist()
 
-    heard = [each for each in _NUMBERS if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
-    earlier = {number: signal.signal(number, stop) for number in heard}
+    numbers = [each for each in _NUMBERS if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
+    earlier = {number: signal.signal(number, stop) for number in numbers}
     earlier[signal.SIGALRM] = signal.signal(signal.SIGALRM, end)
     begun, outer = time.monotonic(), signal.setitimer(signal.ITIMER_REAL, 0)[0]
-    signal.setitimer(signal.ITIMER_REAL, max(min(seconds, outer or seconds), 0.001))
+    signal.setitimer(signal.ITIMER_REAL, max(min(seconds, outer or seconds), 0.001), _AGAIN)
     try:
-        yield
+        yield insist
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         _hear(earlier, outer, begun)
@@ -58,4 +68,4 @@ def _hear(handlers: Mapping[signal.Signals, Any], outer: float, begun: float) ->
     for number, handler in handlers.items():
         signal.signal(number, handler)
     if outer:
-        signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - begun), _LEAST))
+        signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - begun), _LEAST), _AGAIN)
