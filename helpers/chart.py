@@ -45,11 +45,12 @@ class Chart:
         left, below, right, above = _ROOM
         dots, picture = io.BytesIO(), io.BytesIO()
         room = Bbox([[-left, -below], [right, figure.get_figheight() + above]])
-        figure.savefig(dots, format="rgba", bbox_inches=room)
-        whole = np.frombuffer(dots.getbuffer(), np.uint32).reshape(-1, round((left + right) * figure.dpi))
-        cropped = _crop(whole)
+        figure.savefig(dots, format="rgba", bbox_inches=room, dpi=figure.dpi)
+        columns = int((left + right) * figure.dpi)
+        whole = np.frombuffer(dots.getbuffer(), np.uint32)
+        cropped = None if len(whole) % columns else _crop(whole.reshape(-1, columns))
         if cropped is None:  # it has no room: what is drawn is measured first
-            figure.savefig(picture, format="png", bbox_inches="tight")
+            figure.savefig(picture, format="png", bbox_inches="tight", dpi=figure.dpi)
         else:
             imsave(picture, cropped.view(np.uint8).reshape(*cropped.shape, 4), format="png", dpi=figure.dpi)
         return picture.getvalue()

@@ -58,6 +58,18 @@ def test_a_picture_of_what_has_no_room_is_what_matplotlib_itself_crops() -> None
         assert _read(chart.to_png()).shape[1] > (1500 if ground == "white" else 400)
 
 
+@pytest.mark.parametrize("dpi", [100, 150, 72.5])
+def test_a_picture_has_the_dots_an_inch_of_its_figure(dpi: float) -> None:
+    """Also where the figure's are changed, or Matplotlib's own settings say another number for files."""
+    sizes = []
+    for saved in ("figure", 200):
+        with plt.rc_context({"savefig.dpi": saved}):
+            chart = plot_bars(SCORES[["group", "math"]], "Scores", "points")
+            chart.axes.figure.set_dpi(dpi)
+            sizes.append(_read(chart.to_png()).shape)
+    assert sizes[0] == sizes[1] and 5.5 < sizes[0][1] / dpi < 8
+
+
 def _draw_on_sheet(chart: Chart) -> npt.NDArray[np.uint8]:
     """Return the figure on a sheet that reaches five inches beyond it at each side."""
     figure, dots = chart.axes.figure, io.BytesIO()

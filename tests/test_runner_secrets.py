@@ -48,6 +48,21 @@ def test_a_common_word_is_redacted_where_it_stands_alone(text: str, monkeypatch:
     assert "postgres" not in redact(json.dumps(told)) and redact("04_load_postgres") == "04_load_postgres"
 
 
+@pytest.mark.parametrize("before", ["as \u2014", "first\n", "\t", "\x07", "\b", "\u2026"])
+@pytest.mark.parametrize("secret", ["postgres", "password=hunter22"])
+def test_what_json_escapes_before_a_secret_does_not_hide_it(
+    before: str, secret: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a record and in a notebook, whose texts are searched as they read, not as JSON writes them."""
+    monkeypatch.setenv("PGPASSWORD", "postgres")
+    manifest = make_manifest("failed")
+    manifest.error = f"it said {before}{secret} there"
+    write_manifest(tmp_path, manifest)
+    assert (read_run(tmp_path).manifest.error or "").endswith(f"{MARK} there")
+    AtomicHandler.write(json.dumps({"text": manifest.error}), f"{SCHEME}{tmp_path / 'x.ipynb'}")
+    assert json.loads((tmp_path / "x.ipynb").read_text())["text"].endswith(f"{MARK} there")
+
+
 def test_a_secret_in_several_lines_of_a_notebook_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A private key that a cell printed is one text, though a notebook keeps its lines apart."""
     lines = ["-----BEGIN PRIVATE KEY-----\n", "abcdefgh\n", "-----END PRIVATE KEY-----\n", "done"]

@@ -92,9 +92,8 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
     Where the disk is full, the space that `reserve_space` kept is given up for it.
     """
-    text = json.dumps(asdict(manifest), default=str, indent=2)
-    text = json.dumps(_without_secrets(json.loads(text)), indent=2) if may_hold_secret(text) else text
-    text += "\n"
+    document = json.loads(json.dumps(asdict(manifest), default=str))
+    text = json.dumps(_without_secrets(document) if may_hold_secret(document) else document, indent=2) + "\n"
     try:
         replace_file(folder / "manifest.json", text)
     except OSError as error:
